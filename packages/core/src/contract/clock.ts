@@ -1,0 +1,26 @@
+/** Time as the module sees it, so that tests can make it pass. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Calls `callback` once after `ms`; returns what cancels it. */
+  schedule(callback: () => void, ms: number): () => void;
+}
+
+/** Node refuses longer timers (it fires them at once), so longer waits are made of several. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: Date.now,
+  schedule(callback, ms) {
+    let timer: NodeJS.Timeout;
+    const wait = (left: number): void => {
+      timer = setTimeout(
+        () => (left > LONGEST_TIMER ? wait(left - LONGEST_TIMER) : callback()),
+        Math.min(Math.max(left, 0), LONGEST_TIMER),
+      );
+    };
+    wait(ms);
+    return () => clearTimeout(timer);
+  },
+};

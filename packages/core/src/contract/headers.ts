@@ -1,0 +1,37 @@
+import { InvalidMessageError } from './errors.js';
+import type { Headers } from './message.js';
+
+/** Prefix of the module's own headers on every broker. */
+export const MODULE_PREFIX = 'nm-';
+
+/** Prefixes of the module's and CloudEvents' headers on the brokers' wires: users' headers may not look like them. */
+const RESERVED_PREFIXES = [MODULE_PREFIX, 'ce-', 'ce_', 'cloudevents:', 'cloudevents_'];
+
+/** Names that a broker takes for instructions: RabbitMQ sends copies to `CC` and `BCC` and writes `x-death` itself. */
+const RESERVED_NAMES = new Set(['cc', 'bcc', 'x-death', 'x-delay', 'x-delivery-count', 'content-type']);
+
+/** Header names: the token of HTTP, so that bridges to HTTP keep them. */
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** NUL, CR and LF would split or end a header wherever it is written as a line of text. */
+// oxlint-disable-next-line no-control-regex
+const FORBIDDEN_IN_VALUE = /[\0\r\n]/;
+
+/** @throws {InvalidMessageError} naming the header, never its value */
+export function checkHeaders(headers: Headers): void {
+  for (const [name, value] of Object.entries(headers)) {
+    const shown = JSON.stringify(name);
+    if (!NAME.test(name))
+      throw new InvalidMessageError(
+        `header name ${shown} holds a forbidden character: use letters, digits and -_.`,
+      );
+    const lower = name.toLowerCase();
+    if (RESERVED_NAMES.has(lower) || RESERVED_PREFIXES.some((prefix) => lower.startsWith(prefix)))
+      throw new InvalidMessageError(
+        `header ${shown} is reserved for the broker or the module: choose another name`,
+      );
+    if (typeof value !== 'string')
+      throw new InvalidMessageError(`header ${shown} is ${typeof value}: expected text`);
+    if (FORBIDDEN_IN_VALUE.test(value))
+      throw new InvalidMessageError(`header ${shown} holds NUL, CR or LF: remove it`);
+  }
+}

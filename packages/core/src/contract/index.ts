@@ -1,0 +1,60 @@
+export { systemClock, type Clock } from './clock.js';
+export { fromCloudEvent, toCloudEvent } from './cloud-events.js';
+export { isDuration, milliseconds, type Duration } from './duration.js';
+export {
+  ClosedError,
+  ConfigurationError,
+  ConnectionError,
+  HandlerTimeoutError,
+  InvalidMessageError,
+  InvalidPayloadError,
+  MessageTooLargeError,
+  MessagingError,
+  OverloadError,
+  PublishRejectedError,
+  PublishTimeoutError,
+  RegistrationError,
+  TopologyError,
+  UndecodableError,
+  UnsupportedError,
+} from './errors.js';
+export {
+  defineEvent,
+  isContract,
+  type EventContract,
+  type EventOptions,
+  type EventOptionsWithSchema,
+} from './event.js';
+export { checkHeaders, MODULE_PREFIX } from './headers.js';
+export type { Destination, Headers, Message, OutgoingMessage } from './message.js';
+export {
+  checkName,
+  checkTopicOrPattern,
+  describeSubscription,
+  destinationName,
+  MARKER,
+  subscriptionName,
+} from './names.js';
+export { checkOptions, countSchema, durationSchema } from './options.js';
+export { DeadLetter, Discard, RetryLater } from './outcomes.js';
+export { isPattern, matches } from './pattern.js';
+export type { Failure, Settlement } from './settlement.js';
+export type {
+  Broker,
+  BrokerFactory,
+  Capabilities,
+  Consumer,
+  DeadLetteredMessage,
+  DeadLetters,
+  Delivery,
+  DeliveryHandler,
+  Environment,
+  Health,
+  HealthPart,
+  Subscription,
+  SubscriptionId,
+  Support,
+  Topology,
+  Transport,
+  TransportEvent,
+} from './transport.js';

@@ -1,0 +1,25 @@
+/** What went wrong with a message, as plain text fit for a header: no stack, no payload. */
+export interface Failure {
+  /** The error's class name. */
+  readonly name: string;
+  readonly message: string;
+  /** The error's `code`, where it has one. */
+  readonly code?: string;
+  /** When, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+/**
+ * What becomes of a delivery. The engine decides, the transport carries it out with the broker's best means.
+ *
+ * - `acknowledge`: done; the broker forgets it.
+ * - `retry`: handed over again, to this subscription only, after `delay` milliseconds, with `attempt` one higher.
+ *   Others of the subscription are not held up.
+ * - `dead-letter`: set aside with its failure; body and headers untouched.
+ * - `release`: returned unhandled; `attempt` stays as it is.
+ */
+export type Settlement =
+  | { readonly type: 'acknowledge' }
+  | { readonly type: 'retry'; readonly delay: number; readonly failure: Failure }
+  | { readonly type: 'dead-letter'; readonly failure: Failure }
+  | { readonly type: 'release' };

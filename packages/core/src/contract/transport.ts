@@ -1,0 +1,185 @@
+import type { Clock } from './clock.js';
+import type { Destination, Message, OutgoingMessage } from './message.js';
+import type { Failure, Settlement } from './settlement.js';
+
+/** How a broker serves a need: by its own means, by the transport's emulation, or not at all. */
+export type Support = 'native' | 'emulated' | false;
+
+/** What a broker can do. The engine refuses at start-up what a handler needs and this lacks. */
+export interface Capabilities {
+  /** What was accepted survives the broker's restart. */
+  readonly durable: boolean;
+  /** Per-key order for `ordered` subscriptions. */
+  readonly ordered: Support;
+  /** Order can be had only where publishers know of it: the contract must be declared `ordered`. */
+  readonly orderedByContractOnly?: boolean;
+  /** Longest delay of a publish or a retry, in milliseconds; 0 where there is none. */
+  readonly maxDelay: number;
+  /** Topic patterns with `*` and `#`. */
+  readonly patterns: Support;
+  /** Subscriptions of one process alone. */
+  readonly broadcast: Support;
+  /** Longest time a delivery may stay unsettled, in milliseconds: bounds time-outs and retries in place. */
+  readonly maxHold: number;
+  /** Largest body, in bytes. */
+  readonly maxBodySize: number;
+  /** The broker counts deliveries, so that a message that kills its process can be set aside. */
+  readonly countsDeliveries: boolean;
+}
+
+/** Whether the module may create what is missing on the broker, only check it, or neither. */
+export type Topology = 'create' | 'validate' | 'none';
+
+/** What a transport is told about the application it serves. */
+export interface Environment {
+  /** The connection's name in the module's configuration, for messages to people. */
+  readonly connection: string;
+  readonly service: string;
+  readonly namespace?: string;
+  readonly topology: Topology;
+  /** Time limit of `connect` and of each `subscribe`, in milliseconds. */
+  readonly connectTimeout: number;
+  readonly clock: Clock;
+  /** Tells the module what happened to the connection and what could not be carried out. Never throws. */
+  readonly report: (event: TransportEvent) => void;
+}
+
+/** What a transport tells of by itself. */
+export type TransportEvent =
+  | { readonly type: 'connected'; readonly to: string }
+  | { readonly type: 'disconnected'; readonly from: string; readonly error?: unknown }
+  | { readonly type: 'blocked'; readonly reason: string }
+  | { readonly type: 'unblocked' }
+  /** A settlement could not be carried out; the message stays with the broker and comes again. */
+  | {
+      readonly type: 'settlement-failed';
+      readonly settlement: Settlement['type'];
+      readonly subscription: string;
+      readonly messageId: string;
+      readonly error: unknown;
+    }
+  /** Something the operator should know that is no failure of a message. */
+  | { readonly type: 'warning'; readonly message: string; readonly error?: unknown };
+
+/** One group's interest in one topic or pattern, or in one queue. */
+export interface Subscription {
+  /** A topic, a pattern (`*` one word, `#` any number of words), or a queue. */
+  readonly source: Destination;
+  /** The processes that share the work. A queue has one group for all its workers. */
+  readonly group: string;
+  /** Deliveries of one key are handed over in the order they were published. */
+  readonly ordered: boolean;
+  /** Of this process alone, from now on, gone with it; has no dead letters. */
+  readonly broadcast: boolean;
+  /** No more deliveries than this are handed over and unsettled at a time. */
+  readonly maxUnsettled: number;
+  /** What the handler gave under the transport's own name; only that transport reads it. */
+  readonly brokerOptions?: unknown;
+}
+
+/** One hand-over of a message to a subscription. */
+export interface Delivery {
+  readonly message: Message;
+  /** Failures of the handler so far + 1. Crashes, releases and reconnects do not count. */
+  readonly attempt: number;
+  /** How often a process died while it handled this message alone; 0 where the broker does not count. */
+  readonly deaths: number;
+  /** The broker client's own message, for what only it can tell. */
+  readonly raw: unknown;
+}
+
+/** Never rejects: whatever the handler does becomes a settlement. */
+export type DeliveryHandler = (delivery: Delivery) => Promise<Settlement>;
+
+/** A running subscription. */
+export interface Consumer {
+  /**
+   * Stops taking at once. Resolves when each delivery handed over before has its settlement carried out.
+   * Safe to call twice.
+   */
+  stop(): Promise<void>;
+}
+
+/** State of one connection or subscription. */
+export interface HealthPart {
+  readonly name: string;
+  readonly ready: boolean;
+  /** Why it is not ready. */
+  readonly reason?: string;
+}
+
+/** Ready only if every part is. */
+export interface Health {
+  readonly ready: boolean;
+  readonly parts: readonly HealthPart[];
+}
+
+/** Names the subscription whose dead letters are meant. */
+export type SubscriptionId = Pick<Subscription, 'source' | 'group'>;
+
+/** A message set aside, with what the last failure was. */
+export interface DeadLetteredMessage {
+  readonly message: Message;
+  readonly failure: Failure;
+  /** How often the handler failed. */
+  readonly attempts: number;
+  readonly group: string;
+  /** When it was first handed to a handler that failed, in milliseconds since 1970. */
+  readonly firstFailedAt: number;
+  /** The broker client's own message. */
+  readonly raw: unknown;
+}
+
+/** The dead letters of a subscription. Ids are message ids. */
+export interface DeadLetters {
+  /** The oldest `limit` of them, oldest first. Takes none away, however often it is called. */
+  list(subscription: SubscriptionId, limit: number): Promise<DeadLetteredMessage[]>;
+  /**
+   * Returns those with the given ids, or all there are, to their own subscription: attempts start anew, body and
+   * headers as they were. Each is gone from here only when the subscription has it. Answers how many.
+   */
+  redrive(subscription: SubscriptionId, ids?: ReadonlySet<string>): Promise<number>;
+  /** Deletes those with the given ids, or all there are. Answers how many. */
+  purge(subscription: SubscriptionId, ids?: ReadonlySet<string>): Promise<number>;
+}
+
+/** Carries messages over one broker. Every sentence here has a test in the conformance suite. */
+export interface Transport {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /**
+   * Connects within `connectTimeout` or rejects with an error that names the address and no credential.
+   * Afterwards the transport reconnects by itself, with backoff and jitter, and restores its consumers.
+   */
+  connect(): Promise<void>;
+  /**
+   * Resolves once the broker has durably accepted the message, and every subscription that exists gets it.
+   * Waits while the broker is away. Once `signal` aborts it rejects with the signal's reason, and sends nothing
+   * that was not sent before. Concurrent calls may share a request; each settles by itself.
+   */
+  publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
+  /** Resolves once messages published from now on will be delivered. Refuses unusable `brokerOptions`. */
+  subscribe(subscription: Subscription, handle: DeliveryHandler): Promise<Consumer>;
+  /**
+   * Carries out settlements already decided, closes, and leaves what is unsettled to the broker, to be delivered
+   * again. Safe to call twice. Publishes still waiting reject.
+   */
+  close(): Promise<void>;
+  health(): Promise<Health>;
+  readonly deadLetters: DeadLetters;
+}
+
+/** A broker chosen by configuration: a name and how to open a transport to it. A value; nothing is connected yet. */
+export interface Broker {
+  readonly name: string;
+  /** Called once per application and connection. Checks its options; connects nothing. */
+  open(environment: Environment): Transport;
+}
+
+/** What a transport package exports under its own name, such as `rabbitmq`: makes a broker of options or of a URL. */
+export interface BrokerFactory<Options = never> {
+  (options: Options): Broker;
+  /** URL schemes it understands, without the colon. */
+  readonly schemes: readonly string[];
+  fromUrl(url: string): Broker;
+}
