@@ -1,0 +1,136 @@
+import {
+  describeSubscription,
+  destinationName,
+  matches,
+  PublishRejectedError,
+  subscriptionName,
+  TopologyError,
+  type Destination,
+  type Environment,
+  type Message,
+  type Subscription,
+  type SubscriptionId,
+} from '../contract/index.js';
+import { createDelays, type Delays } from './delays.js';
+import { createRoom, type Room } from './room.js';
+import { createSubscriptionQueue, type SubscriptionQueue } from './subscription-queue.js';
+
+type Place = Pick<Environment, 'namespace' | 'topology'>;
+
+/** The broker itself: what is held for whom. Applications that share it meet here. */
+export interface Hub {
+  readonly room: Room;
+  readonly delays: Delays;
+  /** The queue of a subscription: the one there is, or a new one where `topology` allows. */
+  queueFor(
+    place: Place,
+    subscription: Pick<Subscription, 'source' | 'group' | 'broadcast'>,
+  ): SubscriptionQueue;
+  /** The queue of a subscription, if there is one. */
+  find(place: Place, subscription: SubscriptionId): SubscriptionQueue | undefined;
+  /** Hands a message to every subscription that exists now, or to its queue. */
+  route(place: Place, message: Message): void;
+  /** Refuses a destination that is not there and may not be created. */
+  checkDestination(place: Place, destination: Destination): void;
+  remove(place: Place, queue: SubscriptionQueue): void;
+}
+
+/** What one namespace holds. */
+interface Space {
+  readonly durable: Map<string, SubscriptionQueue>;
+  readonly broadcasts: Set<SubscriptionQueue>;
+  /** Which queues a topic's messages go to; forgotten whenever a subscription comes or goes. */
+  readonly routes: Map<string, SubscriptionQueue[]>;
+}
+
+/** Topics are names that publishers choose: what is remembered of them is bounded. */
+const MOST_ROUTES = 10_000;
+
+export function createHub(maxMessages: number): Hub {
+  const room = createRoom(maxMessages);
+  const delays = createDelays();
+  const spaces = new Map<string, Space>();
+
+  const spaceOf = ({ namespace = '' }: Place): Space => {
+    let space = spaces.get(namespace);
+    if (!space) {
+      space = { durable: new Map(), broadcasts: new Set(), routes: new Map() };
+      spaces.set(namespace, space);
+    }
+    return space;
+  };
+
+  const create = (place: Place, id: SubscriptionId, broadcast: boolean): SubscriptionQueue => {
+    const space = spaceOf(place);
+    const { source, group } = id;
+    const queue = createSubscriptionQueue({ source, group }, broadcast, room, delays.after);
+    if (broadcast) space.broadcasts.add(queue);
+    else space.durable.set(subscriptionName(place.namespace, id), queue);
+    space.routes.clear();
+    return queue;
+  };
+
+  const find = (place: Place, id: SubscriptionId): SubscriptionQueue | undefined => {
+    const queue = spaceOf(place).durable.get(subscriptionName(place.namespace, id));
+    // Group 'a' on 'b.c' and group 'a.b' on 'c' make one name, on every broker.
+    if (queue && describeSubscription(queue.id) !== describeSubscription(id))
+      throw new TopologyError(
+        `${describeSubscription(id)} and ${describeSubscription(queue.id)} have the same name on the broker, '${subscriptionName(place.namespace, id)}': rename one`,
+      );
+    return queue;
+  };
+
+  const routesOf = (space: Space, topic: string): SubscriptionQueue[] => {
+    let queues = space.routes.get(topic);
+    if (!queues) {
+      queues = [...space.durable.values(), ...space.broadcasts].filter(
+        ({ id: { source } }) => source.kind === 'topic' && matches(source.name, topic),
+      );
+      if (space.routes.size >= MOST_ROUTES) space.routes.clear();
+      space.routes.set(topic, queues);
+    }
+    return queues;
+  };
+
+  /** A queue is the same for whoever sends and whoever works, whatever their service. */
+  const queueId = (destination: Destination): SubscriptionId => ({ source: destination, group: '' });
+
+  return {
+    room,
+    delays,
+    find,
+    queueFor(place, subscription) {
+      if (subscription.broadcast) return create(place, subscription, true);
+      const found = find(place, subscription);
+      if (found) return found;
+      if (place.topology !== 'create')
+        throw new TopologyError(
+          `${describeSubscription(subscription)} does not exist on the in-memory broker, and topology '${place.topology}' creates nothing: memory starts empty, so use topology 'create'`,
+        );
+      return create(place, subscription, false);
+    },
+    checkDestination(place, destination) {
+      destinationName(place.namespace, destination);
+      if (destination.kind === 'topic' || place.topology === 'create' || find(place, queueId(destination)))
+        return;
+      throw new PublishRejectedError(
+        `queue '${destination.name}' does not exist on the in-memory broker, and topology '${place.topology}' creates nothing`,
+      );
+    },
+    route(place, message) {
+      const { destination } = message;
+      if (destination.kind === 'queue') {
+        const id = queueId(destination);
+        (find(place, id) ?? create(place, id, false)).push(message);
+        return;
+      }
+      for (const queue of routesOf(spaceOf(place), destination.name)) queue.push(message);
+    },
+    remove(place, queue) {
+      const space = spaceOf(place);
+      space.broadcasts.delete(queue);
+      space.routes.clear();
+      queue.remove();
+    },
+  };
+}

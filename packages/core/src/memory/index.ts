@@ -1,0 +1,2 @@
+export { memory } from './memory.js';
+export type { MemoryOptions } from './options.js';

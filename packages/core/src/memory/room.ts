@@ -1,0 +1,55 @@
+/** How many messages the broker holds, and who waits for room for more. */
+export interface Room {
+  readonly used: number;
+  take(count: number): void;
+  free(count: number): void;
+  /** Runs `enter` once there is room, in the order of the calls; rejects with the signal's reason if that comes first. */
+  whenFree(enter: () => void, signal: AbortSignal): Promise<void>;
+  /** Whether a call may enter now, without overtaking those that wait. */
+  readonly open: boolean;
+}
+
+export function createRoom(max: number): Room {
+  let used = 0;
+  const waiting = new Set<() => void>();
+
+  const admit = (): void => {
+    for (const enter of waiting) {
+      if (used >= max) return;
+      waiting.delete(enter);
+      enter();
+    }
+  };
+
+  return {
+    get used() {
+      return used;
+    },
+    get open() {
+      return used < max && waiting.size === 0;
+    },
+    take(count) {
+      used += count;
+    },
+    free(count) {
+      used -= count;
+      if (waiting.size > 0) admit();
+    },
+    whenFree(enter, signal) {
+      return new Promise((resolve, reject) => {
+        const start = (): void => {
+          signal.removeEventListener('abort', abort);
+          enter();
+          resolve();
+        };
+        const abort = (): void => {
+          waiting.delete(start);
+          // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the caller's own reason, unchanged
+          reject(signal.reason);
+        };
+        signal.addEventListener('abort', abort, { once: true });
+        waiting.add(start);
+      });
+    },
+  };
+}
