@@ -1,0 +1,198 @@
+import {
+  DeadLetter,
+  Discard,
+  HandlerTimeoutError,
+  MessageTooLargeError,
+  MessagingError,
+  RetryLater,
+  type Clock,
+  type Delivery,
+  type DeliveryHandler,
+  type EventContract,
+  type Settlement,
+} from '../contract/index.js';
+import type { Codec } from './codec.js';
+import { whileHandling } from './current-message.js';
+import type { Observer } from './events.js';
+import { failureOf } from './failure.js';
+import type { ResolvedHandlerOptions } from './handler-options.js';
+import { createLanes, createSlots } from './lanes.js';
+import { MessageContext } from './message-context.js';
+import { delayAfter } from './retry-policy.js';
+import { validate } from './validation.js';
+
+/** Calls the application's handler, with whatever the framework puts around it. */
+export type Invoke = (payload: unknown, context: MessageContext) => unknown;
+
+export interface DispatcherParts {
+  readonly options: ResolvedHandlerOptions;
+  readonly contract?: EventContract<any, any>;
+  readonly invoke: Invoke;
+  readonly codec: Codec;
+  readonly maxBodySize: number;
+  /** Longest time the broker lets a delivery stay unsettled, in milliseconds. */
+  readonly maxHold: number;
+  readonly clock: Clock;
+  readonly observe: Observer;
+  /** Resolves when handlers may run. */
+  readonly opened: Promise<void>;
+  /** Aborts when shutdown begins: nothing new is started. */
+  readonly draining: AbortSignal;
+  /** Aborts when the drain time has passed: running handlers are told. */
+  readonly deadline: AbortSignal;
+}
+
+/** What is poison stays poison: another attempt would find the same bytes. */
+class PoisonError extends Error {
+  override readonly name = 'PoisonError';
+}
+
+type Decision = { type: 'discard' } | { type: 'dead-letter' } | { type: 'retry'; delay: number };
+
+const RELEASE: Settlement = { type: 'release' };
+const ACKNOWLEDGE: Settlement = { type: 'acknowledge' };
+
+/** Turns deliveries of one subscription into settlements. The one place where retry and dead-letter are decided. */
+export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
+  const { options, contract, clock, observe, draining } = parts;
+  const inPlace = options.ordered || options.broadcast;
+  const lanes = createLanes();
+  const slots = createSlots(options.concurrency);
+
+  async function payloadOf({ message }: Delivery): Promise<unknown> {
+    try {
+      if (message.body.byteLength > parts.maxBodySize)
+        throw new MessageTooLargeError(
+          `the body has ${message.body.byteLength} bytes: the limit is ${parts.maxBodySize}`,
+        );
+      const payload = parts.codec.decode(message.body, message.contentType);
+      return contract?.schema ? await validate(contract.schema, payload, contract.topic) : payload;
+    } catch (cause) {
+      throw new PoisonError('', { cause });
+    }
+  }
+
+  /** Rejects as the handler does, or when its time is up. */
+  async function handle(delivery: Delivery, attempt: number, receivedAt: number): Promise<void> {
+    const payload = await payloadOf(delivery);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const context = new MessageContext(delivery.message, {
+      group: options.group,
+      attempt,
+      receivedAt,
+      signal,
+      raw: delivery.raw,
+    });
+    const abort = (): void => controller.abort(parts.deadline.reason);
+    parts.deadline.addEventListener('abort', abort, { once: true });
+    let cancelTimer = (): void => undefined;
+    try {
+      const ended = whileHandling(context, async () => parts.invoke(payload, context));
+      const late = new Promise<never>((_, reject) => {
+        cancelTimer = clock.schedule(() => {
+          const error = new HandlerTimeoutError(`the handler ran longer than ${options.timeout} ms`);
+          reject(error);
+          controller.abort(error);
+        }, options.timeout);
+      });
+      await Promise.race([ended, late]);
+    } finally {
+      cancelTimer();
+      parts.deadline.removeEventListener('abort', abort);
+    }
+  }
+
+  /** What a failure leads to, apart from how the waiting is done. */
+  function decide(error: unknown, attempt: number): Decision {
+    if (error instanceof Discard) return { type: 'discard' };
+    const final: Decision = { type: options.deadLetter && !options.broadcast ? 'dead-letter' : 'discard' };
+    if (error instanceof PoisonError || error instanceof DeadLetter || attempt >= options.retry.attempts)
+      return final;
+    if (error instanceof RetryLater) return { type: 'retry', delay: error.delay };
+    if (options.retry.never.some((never) => error instanceof never)) return final;
+    return { type: 'retry', delay: delayAfter(options.retry, attempt) };
+  }
+
+  /** Waits unless shutdown begins; answers whether the whole time has passed. */
+  function wait(ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const stop = (): void => {
+        cancel();
+        resolve(false);
+      };
+      const cancel = clock.schedule(() => {
+        draining.removeEventListener('abort', stop);
+        resolve(true);
+      }, ms);
+      if (draining.aborted) stop();
+      else draining.addEventListener('abort', stop, { once: true });
+    });
+  }
+
+  async function settle(delivery: Delivery, receivedAt: number): Promise<Settlement> {
+    const { message } = delivery;
+    for (let attempt = delivery.attempt; ; attempt++) {
+      const about = { message, group: options.group, attempt };
+      if (draining.aborted) {
+        observe({ type: 'released', ...about });
+        return RELEASE;
+      }
+      if (message.expiresAt !== undefined && message.expiresAt <= clock.now()) {
+        observe({ type: 'expired', ...about });
+        return ACKNOWLEDGE;
+      }
+      const began = clock.now();
+      let caught: unknown;
+      try {
+        if (delivery.deaths > 0 && attempt + delivery.deaths > options.retry.attempts)
+          throw new DeadLetter(`the process died ${delivery.deaths} times while it handled this message`);
+        // Only in place is the wait for a slot here: elsewhere the transport hands over no more than there are slots.
+        await (inPlace
+          ? slots(() => handle(delivery, attempt, receivedAt))
+          : handle(delivery, attempt, receivedAt));
+        observe({ type: 'handled', ...about, duration: clock.now() - began });
+        return ACKNOWLEDGE;
+      } catch (thrown) {
+        caught = thrown;
+      }
+      const error = caught instanceof PoisonError ? caught.cause : caught;
+      const decision = decide(caught, attempt);
+      if (decision.type === 'discard') {
+        observe({ type: 'discarded', ...about, error });
+        return ACKNOWLEDGE;
+      }
+      const failure = failureOf(error, clock.now());
+      if (decision.type === 'dead-letter') {
+        observe({ type: 'dead-lettered', ...about, error });
+        return { type: 'dead-letter', failure };
+      }
+      const held = clock.now() - receivedAt;
+      const delay = inPlace ? Math.max(0, Math.min(decision.delay, parts.maxHold - held)) : decision.delay;
+      observe({ type: 'retried', ...about, error, delay });
+      if (!inPlace) return { type: 'retry', delay, failure };
+      await wait(delay);
+    }
+  }
+
+  return async (delivery) => {
+    await parts.opened;
+    const receivedAt = clock.now();
+    try {
+      return options.ordered
+        ? await lanes.enter(delivery.message.key, () => settle(delivery, receivedAt))
+        : await settle(delivery, receivedAt);
+    } catch (error) {
+      // Nothing above is meant to throw; if it does, the message stays with the broker and the defect is seen.
+      observe({
+        type: 'warning',
+        message: `message ${delivery.message.id} was returned: the engine failed`,
+        error:
+          error instanceof MessagingError
+            ? error
+            : new MessagingError('ENGINE', 'defect in the engine', { cause: error }),
+      });
+      return RELEASE;
+    }
+  };
+}

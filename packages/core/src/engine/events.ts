@@ -1,0 +1,21 @@
+import type { Message, TransportEvent } from '../contract/index.js';
+
+interface Handling {
+  readonly message: Message;
+  readonly group: string;
+  readonly attempt: number;
+}
+
+/** What happens in a running engine, for logs, metrics and tests. Payloads are in none of it but as bytes of the message. */
+export type EngineEvent =
+  | TransportEvent
+  | { readonly type: 'published'; readonly message: Message; readonly payload: unknown }
+  | ({ readonly type: 'handled'; readonly duration: number } & Handling)
+  | ({ readonly type: 'retried'; readonly error: unknown; readonly delay: number } & Handling)
+  | ({ readonly type: 'dead-lettered'; readonly error: unknown } & Handling)
+  /** Thrown away on purpose: `Discard`, `deadLetter: false`, or the last failure of a broadcast. */
+  | ({ readonly type: 'discarded'; readonly error: unknown } & Handling)
+  | ({ readonly type: 'expired' } & Handling)
+  | ({ readonly type: 'released' } & Handling);
+
+export type Observer = (event: EngineEvent) => void;

@@ -1,0 +1,95 @@
+import * as v from 'valibot';
+import {
+  checkName,
+  checkOptions,
+  countSchema,
+  durationSchema,
+  milliseconds,
+  type Duration,
+} from '../contract/index.js';
+import { retryPolicy, retrySchema, type RetryOptions, type RetryPolicy } from './retry-policy.js';
+
+/** What a handler may set under a transport's own name; transport packages add theirs by declaration merging. */
+// oxlint-disable-next-line typescript/no-empty-object-type
+export interface BrokerHandlerOptions {}
+
+/** What a connection or the whole module sets for the handlers that do not. */
+export interface HandlerDefaults {
+  /** Deliveries handled at a time in this process. @default 10 */
+  readonly concurrency?: number;
+  /** A handler that runs longer has failed; its context's signal aborts. @default '5m' */
+  readonly timeout?: Duration;
+  readonly retry?: RetryOptions;
+}
+
+export interface HandlerOptions extends HandlerDefaults, BrokerHandlerOptions {
+  /** The processes that share the work. @default the service's name, or that of `MessagingModule.forFeature` */
+  readonly group?: string;
+  /** Every process gets every event, from when it starts; failures are retried here, the last one is logged. @default false */
+  readonly broadcast?: boolean;
+  /** Messages of one key one after the other, retries included. @default what the contract declares */
+  readonly ordered?: boolean;
+  /** Whether a message whose attempts are used up is set aside; otherwise it is logged and dropped. @default true */
+  readonly deadLetter?: boolean;
+  /** Name of the connection, of those in the module's `connections`. @default the module's own broker */
+  readonly connection?: string;
+}
+
+/** Names under which handlers may hold options of a transport, so that a typing error in one is still noticed. */
+export const BROKER_KEYS = ['memory', 'rabbitmq', 'kafka', 'aws'] as const;
+
+const defaultsEntries = {
+  concurrency: v.optional(countSchema),
+  timeout: v.optional(durationSchema),
+  retry: v.optional(retrySchema),
+};
+
+export const handlerDefaultsSchema: v.GenericSchema<HandlerDefaults> = v.strictObject(defaultsEntries);
+
+function handlerSchema(transport: string): v.GenericSchema<HandlerOptions> {
+  return v.strictObject({
+    ...defaultsEntries,
+    group: v.optional(v.string()),
+    broadcast: v.optional(v.boolean()),
+    ordered: v.optional(v.boolean()),
+    deadLetter: v.optional(v.boolean()),
+    connection: v.optional(v.string()),
+    ...Object.fromEntries([...BROKER_KEYS, transport].map((key) => [key, v.optional(v.unknown())])),
+  }) as unknown as v.GenericSchema<HandlerOptions>;
+}
+
+/** A handler's options with every default filled in. */
+export interface ResolvedHandlerOptions {
+  readonly group: string;
+  readonly broadcast: boolean;
+  readonly ordered: boolean;
+  readonly deadLetter: boolean;
+  readonly concurrency: number;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly retry: RetryPolicy;
+  readonly brokerOptions?: unknown;
+}
+
+/** @throws {ConfigurationError} naming the handler and the option */
+export function resolveHandlerOptions(
+  own: HandlerOptions,
+  base: { group: string; ordered: boolean; transport: string; label: string },
+  ...defaults: readonly (HandlerDefaults | undefined)[]
+): ResolvedHandlerOptions {
+  checkOptions(handlerSchema(base.transport), own, `options of ${base.label}`);
+  const group = own.group ?? base.group;
+  checkName('group', group);
+  const layers: readonly (HandlerDefaults | undefined)[] = [...defaults, own];
+  const merged: HandlerDefaults = Object.assign({}, ...layers);
+  return {
+    group,
+    broadcast: own.broadcast ?? false,
+    ordered: own.ordered ?? base.ordered,
+    deadLetter: own.deadLetter ?? true,
+    concurrency: merged.concurrency ?? 10,
+    timeout: milliseconds(merged.timeout ?? '5m'),
+    retry: retryPolicy(...layers.map((layer) => layer?.retry)),
+    brokerOptions: (own as Record<string, unknown>)[base.transport],
+  };
+}

@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import {
+  checkHeaders,
+  checkName,
+  InvalidMessageError,
+  isContract,
+  isDuration,
+  MessageTooLargeError,
+  milliseconds,
+  OverloadError,
+  PublishTimeoutError,
+  UnsupportedError,
+  type Clock,
+  type Destination,
+  type Duration,
+  type EventContract,
+  type Headers,
+  type OutgoingMessage,
+  type Transport,
+} from '../contract/index.js';
+import type { Codec } from './codec.js';
+import { currentMessage } from './current-message.js';
+import type { Observer } from './events.js';
+import { createRoom, type PendingLimit } from './pending-limit.js';
+import { validate } from './validation.js';
+
+/** What a publish may set under a transport's own name; transport packages add theirs by declaration merging. */
+// oxlint-disable-next-line typescript/no-empty-object-type
+export interface BrokerPublishOptions {}
+
+export interface PublishOptions extends BrokerPublishOptions {
+  /** Messages of one key belong together. @default what the contract's `key` answers */
+  readonly key?: string;
+  /** The application's own headers: text by name. */
+  readonly headers?: Headers;
+  /** Give the id of an earlier attempt to repeat it: duplicates share it. @default a random UUID */
+  readonly messageId?: string;
+  /** @default that of the message being handled, else none */
+  readonly correlationId?: string;
+  /** Delivered no sooner than this, at most 7 days. @default 0 */
+  readonly delay?: Duration;
+  /** Nobody handles it after this. @default never */
+  readonly expiresIn?: Duration;
+  /** Gives up waiting: for room, for the broker, for its confirmation (whose outcome is then unknown). */
+  readonly signal?: AbortSignal;
+}
+
+const KNOWN = ['key', 'headers', 'messageId', 'correlationId', 'delay', 'expiresIn', 'signal'];
+
+/** @internal */
+export interface PublisherParts {
+  readonly transport: Transport;
+  readonly codec: Codec;
+  readonly source: string;
+  readonly maxBodySize: number;
+  readonly limit: PendingLimit;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly clock: Clock;
+  readonly observe: Observer;
+  /** Resolves when the transport is connected and subscribed; rejects when it never will be. */
+  readonly ready: () => Promise<void>;
+}
+
+export type Target = string | EventContract<any, any>;
+
+export interface Publisher {
+  publish(
+    kind: Destination['kind'],
+    target: Target,
+    payload: unknown,
+    options?: PublishOptions,
+  ): Promise<void>;
+  /** Resolves when nothing is waiting for the broker any more. */
+  flush(): Promise<void>;
+}
+
+function text(name: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  // oxlint-disable-next-line no-control-regex
+  if (typeof value !== 'string' || value === '' || /[\0\r\n]/.test(value))
+    throw new InvalidMessageError(`${name} must be text without NUL, CR or LF, and not empty`);
+  return value;
+}
+
+function duration(name: string, value: Duration | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (!isDuration(value))
+    throw new InvalidMessageError(`${name} must be milliseconds or text such as '30s', '5m', '2h'`);
+  return milliseconds(value);
+}
+
+export function createPublisher(parts: PublisherParts): Publisher {
+  const { transport, clock } = parts;
+  const room = createRoom(parts.limit);
+  const largest = Math.min(parts.maxBodySize, transport.capabilities.maxBodySize);
+  const known = [...KNOWN, transport.name];
+  const running = new Set<Promise<void>>();
+
+  function compose(
+    kind: Destination['kind'],
+    target: Target,
+    payload: unknown,
+    options: PublishOptions,
+  ): OutgoingMessage {
+    const contract = isContract(target) ? target : undefined;
+    const name = contract?.topic ?? target;
+    try {
+      checkName(kind, name);
+    } catch (cause) {
+      throw new InvalidMessageError((cause as Error).message, { cause });
+    }
+    const surplus = Object.keys(options).find((key) => !known.includes(key));
+    if (surplus !== undefined)
+      throw new InvalidMessageError(`unknown option ${surplus} of publish: valid are ${known.join(', ')}`);
+    const headers = { ...options.headers };
+    checkHeaders(headers);
+    const delay = duration('delay', options.delay) ?? 0;
+    if (delay > transport.capabilities.maxDelay)
+      throw new UnsupportedError(
+        `a delay of ${delay} ms is longer than ${transport.name} can wait: at most ${transport.capabilities.maxDelay} ms`,
+      );
+    const expiresIn = duration('expiresIn', options.expiresIn);
+    const body = parts.codec.encode(payload);
+    if (body.byteLength > largest)
+      throw new MessageTooLargeError(
+        `the payload for '${String(name)}' has ${body.byteLength} bytes: at most ${largest} can be sent; publish a reference to it instead`,
+      );
+    const cause = currentMessage();
+    const now = clock.now();
+    return {
+      id: text('messageId', options.messageId) ?? randomUUID(),
+      destination: { kind, name: name as string },
+      body,
+      contentType: parts.codec.contentType,
+      headers,
+      key: text('key', options.key),
+      source: parts.source,
+      publishedAt: now,
+      correlationId: text('correlationId', options.correlationId) ?? cause?.correlationId,
+      causationId: cause?.id,
+      expiresAt: expiresIn === undefined ? undefined : now + expiresIn,
+      version: contract?.version,
+      delay,
+      ordered: contract?.ordered ?? false,
+      brokerOptions: (options as Record<string, unknown>)[transport.name],
+    };
+  }
+
+  /** What handlers will see decides, not the caller's object: a `Date` that arrives as text fails here, not there. */
+  async function checked(
+    message: OutgoingMessage,
+    contract: EventContract<any, any>,
+  ): Promise<OutgoingMessage> {
+    const seen = parts.codec.decode(message.body, message.contentType);
+    const output = contract.schema ? await validate(contract.schema, seen, contract.topic) : seen;
+    return message.key === undefined && contract.key
+      ? { ...message, key: text('key', contract.key(output)) }
+      : message;
+  }
+
+  async function send(message: OutgoingMessage, payload: unknown, callerSignal?: AbortSignal): Promise<void> {
+    const controller = new AbortController();
+    const { signal } = controller;
+    let waitingFor = 'room';
+    const cancelTimer = clock.schedule(() => {
+      const within = `within ${parts.timeout} ms`;
+      controller.abort(
+        waitingFor === 'room'
+          ? new OverloadError(
+              `${room.taken} messages wait to be published, as many as may, and none was confirmed ${within}: nothing was sent; publish more slowly or raise publish.maxPending`,
+            )
+          : new PublishTimeoutError(
+              `${waitingFor} ${within}: the outcome is unknown; publish again with the same messageId ('${message.id}')`,
+            ),
+      );
+    }, parts.timeout);
+    const give = (): void => controller.abort(callerSignal?.reason);
+    if (callerSignal?.aborted) give();
+    else callerSignal?.addEventListener('abort', give, { once: true });
+    let leave = (): void => undefined;
+    try {
+      leave = await room.take(message.body.byteLength, signal);
+      waitingFor = 'the application was not started';
+      await withinSignal(parts.ready(), signal);
+      waitingFor = `${transport.name} did not confirm`;
+      await transport.publish(message, signal);
+      parts.observe({ type: 'published', message, payload });
+    } finally {
+      leave();
+      cancelTimer();
+      callerSignal?.removeEventListener('abort', give);
+    }
+  }
+
+  return {
+    async publish(kind, target, payload, options = {}) {
+      let message = compose(kind, target, payload, options);
+      if (isContract(target)) message = await checked(message, target);
+      if (message.ordered && message.key === undefined)
+        throw new InvalidMessageError(`'${message.destination.name}' is ordered and this message has no key`);
+      const sending = send(message, payload, options.signal);
+      running.add(sending);
+      try {
+        await sending;
+      } finally {
+        running.delete(sending);
+      }
+    },
+    async flush() {
+      while (running.size > 0) await Promise.allSettled(running);
+    },
+  };
+}
+
+function withinSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error);
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,20 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { InvalidPayloadError } from '../contract/index.js';
+
+function pathOf(issue: StandardSchemaV1.Issue): string {
+  return (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
+}
+
+/** Answers the schema's output. @throws {InvalidPayloadError} naming path and reason of each issue, not the values */
+export async function validate(schema: StandardSchemaV1, payload: unknown, topic: string): Promise<unknown> {
+  const result = await schema['~standard'].validate(payload);
+  if (!result.issues) return result.value;
+  const issues = result.issues.map((issue) => ({ message: issue.message, path: pathOf(issue) }));
+  const [first] = issues;
+  throw new InvalidPayloadError(
+    `the payload does not fit the schema of '${topic}': ${first!.path ? `${first!.path}: ` : ''}${first!.message}${
+      issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''
+    }`,
+    issues,
+  );
+}

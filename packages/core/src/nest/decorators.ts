@@ -1,0 +1,98 @@
+import {
+  checkName,
+  checkTopicOrPattern,
+  isContract,
+  type Destination,
+  type EventContract,
+} from '../contract/index.js';
+import type { HandlerOptions, MessageContext } from '../engine/index.js';
+
+/** What one decorator says of its method. */
+export interface HandlerMetadata {
+  readonly source: Destination;
+  readonly contract?: EventContract<any, any>;
+  readonly options: HandlerOptions;
+}
+
+const HANDLERS = Symbol.for('nest-messaging:handlers');
+
+/** What the decorators say of a method; undecorated overrides of decorated methods are no handlers. */
+export function handlersOf(method: unknown): readonly HandlerMetadata[] {
+  return typeof method === 'function'
+    ? ((Reflect.getMetadata(HANDLERS, method) as HandlerMetadata[] | undefined) ?? [])
+    : [];
+}
+
+/** A method that can take what the contract gives: the payload, the context, both, or nothing. */
+type HandlerDecorator<Out> = <Handler extends (payload: Out, context: MessageContext) => unknown>(
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<Handler>,
+) => void;
+
+/** `any` method: parameter decorators and plain topics say nothing of types. */
+type AnyHandlerDecorator = (
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<(...args: any[]) => unknown>,
+) => void;
+
+function handler(
+  kind: Destination['kind'],
+  target: string | EventContract<any, any>,
+  options: HandlerOptions,
+): AnyHandlerDecorator {
+  const contract = isContract(target) ? target : undefined;
+  const name = contract?.topic ?? (target as string);
+  if (kind === 'topic') checkTopicOrPattern(name);
+  else checkName('queue', name);
+  const metadata: HandlerMetadata = { source: { kind, name }, contract, options };
+  return (_target, _key, descriptor) => {
+    const method = descriptor.value as object;
+    // Appended, not replaced: one method may handle several topics. Decorators run from the last to the first.
+    Reflect.defineMetadata(HANDLERS, [metadata, ...handlersOf(method)], method);
+  };
+}
+
+/**
+ * The method handles each event of the topic, once per group.
+ *
+ * | the method | the message is |
+ * |---|---|
+ * | returns, or its promise resolves or Observable completes | acknowledged |
+ * | throws | retried after a delay; dead-lettered after the last attempt |
+ * | throws `RetryLater` | retried after the delay given |
+ * | throws `DeadLetter` | dead-lettered now |
+ * | throws `Discard` | acknowledged, and counted as discarded |
+ * | runs longer than `timeout` | as if it had thrown |
+ *
+ * @param target a topic, a pattern (`*` one word, `#` any number of words) or a contract of `defineEvent`
+ * @throws {ConfigurationError} if the topic cannot be used on every broker
+ */
+export function OnEvent<Out>(
+  contract: EventContract<any, Out>,
+  options?: HandlerOptions,
+): HandlerDecorator<Out>;
+export function OnEvent(topic: string, options?: HandlerOptions): AnyHandlerDecorator;
+export function OnEvent(
+  target: string | EventContract<any, any>,
+  options: HandlerOptions = {},
+): AnyHandlerDecorator {
+  return handler('topic', target, options);
+}
+
+/**
+ * The method works on the queue, in turn with all its other workers; each message goes to exactly one.
+ * Outcomes as for {@link OnEvent}.
+ */
+export function OnQueue<Out>(
+  contract: EventContract<any, Out>,
+  options?: HandlerOptions,
+): HandlerDecorator<Out>;
+export function OnQueue(queue: string, options?: HandlerOptions): AnyHandlerDecorator;
+export function OnQueue(
+  target: string | EventContract<any, any>,
+  options: HandlerOptions = {},
+): AnyHandlerDecorator {
+  return handler('queue', target, options);
+}

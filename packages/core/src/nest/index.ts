@@ -1,0 +1,10 @@
+export { OnEvent, OnQueue } from './decorators.js';
+export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';
+export type { MessagingFeatureOptions } from './messaging-feature.module.js';
+export {
+  MessagingModule,
+  type MessagingModuleAsyncOptions,
+  type MessagingOptionsFactory,
+} from './messaging.module.js';
+export type { ConnectionOptions, MessagingModuleOptions, PublishLimits } from './module-options.js';
+export { ENGINES, TEST_SEAMS, type TestSeams } from './tokens.js';

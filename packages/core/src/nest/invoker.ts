@@ -1,0 +1,116 @@
+import { ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import type { ContextId, InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
+import type { Module } from '@nestjs/core/injector/module.js';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { DeadLetter, Discard, RetryLater } from '../contract/index.js';
+import type { MessageContext } from '../engine/index.js';
+import { parameterValues, PARAMETERS, synthesiseParameters } from './parameters.js';
+
+/** Where a handler lives. */
+export interface HandlerHost {
+  readonly module: Module;
+  readonly wrapper: InstanceWrapper<object>;
+  readonly methodName: string;
+}
+
+type Call = (payload: unknown, context: MessageContext) => Promise<unknown>;
+
+/** What this needs of `ExternalContextCreator` beyond its public types; a test per Nest major guards each. */
+interface CreatorInternals {
+  readonly filtersContextCreator: {
+    create(
+      instance: object,
+      method: unknown,
+      moduleKey: string,
+      contextId?: ContextId,
+      inquirerId?: string,
+    ): { invokeCustomFilters(error: unknown, host: ExecutionContextHost): unknown };
+  };
+}
+
+/** An Observable that completes without a value has succeeded; `lastValueFrom` alone would reject. */
+async function settled(result: unknown): Promise<unknown> {
+  const value = await result;
+  return isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value;
+}
+
+/**
+ * Nest looks for the host among providers only, so that class-level guards of a controller would be skipped
+ * silently: this one is told the module.
+ */
+function creatorFor(creator: ExternalContextCreator, moduleKey: string): ExternalContextCreator {
+  return Object.assign(Object.create(creator) as ExternalContextCreator, {
+    getContextModuleKey: () => moduleKey,
+    getHostModuleKey: () => moduleKey,
+    transformToResult: settled,
+  });
+}
+
+const OUTCOMES = [RetryLater, DeadLetter, Discard];
+
+/**
+ * Calls the handler within Nest's guards, interceptors, pipes and filters, with context type `'rpc'`, and rejects
+ * with the original error: filters are run here, since Nest's own way resolves with the Observable that an RPC filter
+ * throws, which would acknowledge a failure.
+ */
+export function createInvoker(
+  { module, wrapper, methodName }: HandlerHost,
+  nest: ExternalContextCreator,
+): Call {
+  const creator = creatorFor(nest, module.token);
+  const { filtersContextCreator } = nest as unknown as CreatorInternals;
+
+  function callOn(instance: object, contextId?: ContextId): Call {
+    const method = (instance as Record<string, (...args: unknown[]) => unknown>)[methodName]!;
+    synthesiseParameters(instance.constructor, methodName);
+    const run = creator.create(
+      instance,
+      method,
+      methodName,
+      PARAMETERS,
+      parameterValues,
+      contextId,
+      wrapper.id,
+      { guards: true, interceptors: true, filters: false },
+      'rpc',
+    );
+    const filters = filtersContextCreator.create(
+      instance,
+      method,
+      module.token,
+      contextId,
+      wrapper.id,
+    );
+    return async (payload, context) => {
+      try {
+        return await run(payload, context);
+      } catch (error) {
+        const host = new ExecutionContextHost([payload, context], instance.constructor as never, method);
+        host.setType('rpc');
+        let handled: unknown;
+        try {
+          handled = await settled(filters.invokeCustomFilters(error, host));
+        } catch (thrown) {
+          // A filter made for another transport throws too; what went wrong first says more than that.
+          throw OUTCOMES.some((outcome) => thrown instanceof outcome) ? thrown : error;
+        }
+        // `undefined` and `null`: no filter, or one that only looked on.
+        if (handled === undefined || handled === null) throw error;
+        return handled;
+      }
+    };
+  }
+
+  if (wrapper.isDependencyTreeStatic()) return callOn(wrapper.instance);
+
+  const moduleRef = module.providers.get(ModuleRef)!.instance as ModuleRef;
+  return async (payload, context) => {
+    // The shape of Nest's own RequestContext of RPC handlers, for providers that inject REQUEST.
+    const request = { pattern: context.topic, data: payload, context };
+    const contextId = ContextIdFactory.getByRequest(request);
+    moduleRef.registerRequestByContextId(request, contextId);
+    const instance = await moduleRef.resolve<object>(wrapper.token as string, contextId, { strict: true });
+    return callOn(instance, contextId)(payload, context);
+  };
+}

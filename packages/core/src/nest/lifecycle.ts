@@ -1,0 +1,89 @@
+import type { Logger } from '@nestjs/common';
+import { ExternalContextCreator, type ModulesContainer } from '@nestjs/core';
+import type { Engine } from '../engine/index.js';
+import { findHandlers, findMistakenListeners } from './discovery.js';
+import { createInvoker } from './invoker.js';
+import { DEFAULT_CONNECTION, engineNamed, type Engines } from './runtime.js';
+
+/** The application's messaging from its first hook to its last. */
+export interface Lifecycle {
+  /** Registers the handlers, connects and subscribes; handlers wait for `open`. Leaves nothing open if it fails. */
+  start(): Promise<void>;
+  /** Lets handlers run: every other module is ready. */
+  open(): void;
+  /** Stops taking and waits for running handlers: every other module is still there. */
+  drain(): Promise<void>;
+  /** Waits for publishes under way, and closes. */
+  close(): Promise<void>;
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+export function createLifecycle(
+  engines: Engines,
+  modules: ModulesContainer,
+  nest: ExternalContextCreator,
+  logger: Logger,
+  drainTimeout: number,
+): Lifecycle {
+  const all: readonly Engine[] = [...engines.values()];
+  // Nest ignores a second signal; whoever sends one wants the process to end.
+  const endAtOnce = (signal: NodeJS.Signals): void => {
+    logger.warn(`${signal} while draining: ending at once; what was not settled is delivered again`);
+    process.exit(1);
+  };
+  const ignoreSignals = (): void => SIGNALS.forEach((signal) => process.removeListener(signal, endAtOnce));
+
+  function register(): void {
+    for (const { label, metadata, host, defaultGroup } of findHandlers(modules))
+      engineNamed(engines, metadata.options.connection ?? DEFAULT_CONNECTION, label).register({
+        label,
+        ...metadata,
+        defaultGroup,
+        invoke: createInvoker(host, nest),
+      });
+    for (const label of findMistakenListeners(modules))
+      logger.warn(
+        `${label} is decorated with OnEvent of @nestjs/event-emitter, which this application does not use: import OnEvent from @nest-messaging/core`,
+      );
+  }
+
+  const closeAll = async (): Promise<void> => {
+    const results = await Promise.allSettled(all.map((engine) => engine.close()));
+    for (const result of results)
+      if (result.status === 'rejected') logger.error(`closing failed: ${String(result.reason)}`);
+  };
+
+  return {
+    async start() {
+      try {
+        register();
+        await Promise.all(all.map((engine) => engine.start()));
+      } catch (error) {
+        await closeAll();
+        throw error;
+      }
+    },
+    open() {
+      all.forEach((engine) => engine.open());
+      if (all.some((engine) => engine.durable) && process.listenerCount('SIGTERM') === 0)
+        logger.warn(
+          'shutdown hooks are not enabled: on SIGTERM running handlers are cut off and their messages delivered again; call app.enableShutdownHooks()',
+        );
+    },
+    async drain() {
+      SIGNALS.forEach((signal) => process.on(signal, endAtOnce));
+      const ended = await Promise.all(all.map((engine) => engine.drain(drainTimeout)));
+      if (ended.every(Boolean)) return;
+      logger.error(
+        `handlers still ran after the drain time of ${drainTimeout} ms: their messages are delivered again; raise drainTimeout or heed context.signal`,
+      );
+      process.exitCode = 1;
+    },
+    async close() {
+      await closeAll();
+      // Before Nest raises the signal again, which is meant to end the process in the ordinary way.
+      ignoreSignals();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import type { MessageContext } from '../engine/index.js';
+
+/** Where `@Payload()`, `@Ctx()` of `@nestjs/microservices` and custom parameter decorators write. */
+const NEST_PARAMETERS = '__routeArguments__';
+/** Types of RPC parameters in `@nestjs/microservices` (`RpcParamtype`). */
+const PAYLOAD = 3;
+const CONTEXT = 6;
+
+/** Our own copy, so that no other reader of the method sees parameters that its author did not decorate. */
+export const PARAMETERS = 'nest-messaging:parameters';
+
+interface Parameter {
+  readonly index: number;
+  readonly data?: unknown;
+  readonly pipes: readonly unknown[];
+}
+
+/** Nest fills, and pipes, decorated parameters only: an undecorated first is the payload, an undecorated second the context. */
+export function synthesiseParameters(type: Function, methodName: string): void {
+  const decorated = (Reflect.getMetadata(NEST_PARAMETERS, type, methodName) ?? {}) as Record<
+    string,
+    Parameter
+  >;
+  const taken = new Set(Object.values(decorated).map(({ index }) => index));
+  const parameters = { ...decorated };
+  if (!taken.has(0)) parameters[`${PAYLOAD}:0`] = { index: 0, pipes: [] };
+  if (!taken.has(1)) parameters[`${CONTEXT}:1`] = { index: 1, pipes: [] };
+  Reflect.defineMetadata(PARAMETERS, parameters, type, methodName);
+}
+
+/** Nest's `ParamsFactory`: the value of a parameter by its type. */
+export const parameterValues = {
+  exchangeKeyForValue(type: number, data: unknown, args: unknown): unknown {
+    const [payload, context] = args as [unknown, MessageContext];
+    if (type === CONTEXT) return context;
+    return typeof data === 'string' ? (payload as Record<string, unknown> | undefined)?.[data] : payload;
+  },
+};

@@ -1,0 +1,15 @@
+import type { Clock } from '../contract/index.js';
+import type { Observer } from '../engine/index.js';
+
+export const OPTIONS = Symbol('nest-messaging:options');
+export const ENGINES = Symbol('nest-messaging:engines');
+export const LIFECYCLE = Symbol('nest-messaging:lifecycle');
+
+/** What a test harness may put in place; provided globally by it, absent in an application. */
+export interface TestSeams {
+  readonly clock?: Clock;
+  readonly observe?: Observer;
+}
+
+/** `Symbol.for`, since the harness is another package. */
+export const TEST_SEAMS = Symbol.for('nest-messaging:test-seams');
