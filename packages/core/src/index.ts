@@ -20,7 +20,9 @@ export {
   UnsupportedError,
   type Broker,
   type BrokerFactory,
+  type DeadLetteredMessage,
   type Duration,
+  type Failure,
   type EventContract,
   type EventOptions,
   type EventOptionsWithSchema,
@@ -41,6 +43,7 @@ export {
 } from './engine/index.js';
 export { memory, type MemoryOptions } from './memory/index.js';
 export {
+  DeadLetters,
   EventBus,
   getEventBusToken,
   InjectEventBus,
@@ -49,6 +52,7 @@ export {
   OnQueue,
   PublishAllError,
   type ConnectionOptions,
+  type DeadLetterSource,
   type MessagingFeatureOptions,
   type MessagingModuleAsyncOptions,
   type MessagingModuleOptions,

@@ -124,7 +124,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
     const body = parts.codec.encode(payload);
     if (body.byteLength > largest)
       throw new MessageTooLargeError(
-        `the payload for '${String(name)}' has ${body.byteLength} bytes: at most ${largest} can be sent; publish a reference to it instead`,
+        `the payload for '${name as string}' has ${body.byteLength} bytes: at most ${largest} can be sent; publish a reference to it instead`,
       );
     const cause = currentMessage();
     const now = clock.now();

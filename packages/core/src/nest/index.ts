@@ -1,4 +1,5 @@
 export { OnEvent, OnQueue } from './decorators.js';
+export { DeadLetters, type DeadLetterSource } from './dead-letters.js';
 export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';
 export type { MessagingFeatureOptions } from './messaging-feature.module.js';
 export {

@@ -75,13 +75,7 @@ export function createInvoker(
       { guards: true, interceptors: true, filters: false },
       'rpc',
     );
-    const filters = filtersContextCreator.create(
-      instance,
-      method,
-      module.token,
-      contextId,
-      wrapper.id,
-    );
+    const filters = filtersContextCreator.create(instance, method, module.token, contextId, wrapper.id);
     return async (payload, context) => {
       try {
         return await run(payload, context);

@@ -13,12 +13,13 @@ import {
 } from '@nestjs/common';
 import { ExternalContextCreator, ModulesContainer } from '@nestjs/core';
 import { milliseconds } from '../contract/index.js';
+import { DeadLetters } from './dead-letters.js';
 import { EventBus, getEventBusToken } from './event-bus.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { logEvent } from './log.js';
 import { MessagingFeatureModule, type MessagingFeatureOptions } from './messaging-feature.module.js';
 import { checkModuleOptions, type MessagingModuleOptions } from './module-options.js';
-import { DEFAULT_CONNECTION, openEngines, type Engines } from './runtime.js';
+import { DEFAULT_CONNECTION, DEFAULT_SERVICE, openEngines, type Engines } from './runtime.js';
 import { ENGINES, LIFECYCLE, OPTIONS, TEST_SEAMS, type TestSeams } from './tokens.js';
 
 interface Extras {
@@ -167,8 +168,14 @@ function compose(
           createLifecycle(engines, modules, nest, new Logger('Messaging'), milliseconds(drainTimeout)),
       },
       ...buses,
+      {
+        provide: DeadLetters,
+        inject: [ENGINES, OPTIONS],
+        useFactory: (engines: Engines, { service = DEFAULT_SERVICE }: MessagingModuleOptions) =>
+          new DeadLetters(engines, service),
+      },
     ],
-    exports: [ENGINES, LIFECYCLE, ...buses.map((bus) => (bus as { provide: string }).provide)],
+    exports: [ENGINES, LIFECYCLE, DeadLetters, ...buses.map((bus) => (bus as { provide: string }).provide)],
   };
   return { module: MessagingModule, global, imports: [connectionsModule], exports: [connectionsModule] };
 }

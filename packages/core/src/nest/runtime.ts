@@ -13,6 +13,9 @@ import type { ConnectionOptions, MessagingModuleOptions } from './module-options
 /** Name of the module's own broker among the connections. */
 export const DEFAULT_CONNECTION = 'default';
 
+/** Name of an application that needs none, since its broker forgets with it. */
+export const DEFAULT_SERVICE = 'application';
+
 /**
  * What guards and validation pipes throw: the message is refused, and would be again. Given as a default of
  * `retry.never`, so that a handler that wants otherwise says so.
@@ -41,7 +44,7 @@ async function openEngine(
   return createEngine({
     broker,
     connection: name,
-    service: module.service ?? 'application',
+    service: module.service ?? DEFAULT_SERVICE,
     namespace: options.namespace,
     topology: options.topology ?? 'create',
     connectTimeout: milliseconds(options.connectTimeout ?? '30s'),
