@@ -55,7 +55,7 @@ function collector() {
   return {
     seen,
     deliveries,
-    async handle(delivery: Delivery) {
+    handle: async (delivery: Delivery) => {
       seen.push(Buffer.from(delivery.message.body).toString());
       deliveries.push(delivery);
       wake();

@@ -63,7 +63,9 @@ export function createHub(maxMessages: number): Hub {
   const create = (place: Place, id: SubscriptionId, broadcast: boolean): SubscriptionQueue => {
     const space = spaceOf(place);
     const { source, group } = id;
-    const queue = createSubscriptionQueue({ source, group }, broadcast, room, delays.after);
+    const queue = createSubscriptionQueue({ source, group }, broadcast, room, (ms, run) =>
+      delays.after(ms, run),
+    );
     if (broadcast) space.broadcasts.add(queue);
     else space.durable.set(subscriptionName(place.namespace, id), queue);
     space.routes.clear();

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { concern } from './guarantee.js';
+import { assertElapsed } from './timing.js';
+
+export const delays = concern('Delayed publishing', (states) => {
+  states(
+    'A delayed message is delivered when it is due',
+    async ({ open, topic, clock, until }) => {
+      const application = await open();
+      const probe = await application.subscribe(topic());
+      const start = clock.now();
+      await Promise.all([
+        application.publish(topic(), { body: 'late', delay: 4_000 }),
+        application.publish(topic(), { body: 'soon', delay: 1_500 }),
+        application.publish(topic(), { body: 'now' }),
+      ]);
+      await until(() => probe.seen.length === 3, 'all three');
+      assert.deepEqual(probe.texts, ['now', 'soon', 'late']);
+      assertElapsed(probe.seen[1]!.at - start, 1_500, 'the sooner one');
+      assertElapsed(probe.seen[2]!.at - start, 4_000, 'the later one');
+    },
+    { waits: true },
+  );
+
+  states(
+    'A delayed task of a queue is delivered when it is due',
+    async ({ open, queue, clock, until }) => {
+      const application = await open();
+      const probe = await application.subscribe(queue());
+      const start = clock.now();
+      await application.publish(queue(), { body: 'task', delay: 1_500 });
+      await until(() => probe.seen.length === 1, 'the task');
+      assertElapsed(probe.seen[0]!.at - start, 1_500, 'the task');
+      assert.deepEqual(probe.seen[0]!.message.destination, queue());
+    },
+    { waits: true },
+  );
+
+  states(
+    'A delayed message goes to those who subscribe when it is due',
+    async ({ open, topic, group, until }) => {
+      const application = await open();
+      const early = await application.subscribe(topic(), { group: group('early') });
+      await application.publish(topic(), { body: 'due', delay: 2_000 });
+      const late = await application.subscribe(topic(), { group: group('late') });
+      await until(() => early.seen.length === 1 && late.seen.length === 1, 'it in both groups');
+    },
+    { waits: true },
+  );
+
+  states(
+    'A delayed message survives the process that published it',
+    async ({ open, topic, until }) => {
+      const publishing = await open();
+      const handling = await open();
+      const probe = await handling.subscribe(topic());
+      await publishing.publish(topic(), { body: 'survivor', delay: 1_500 });
+      await publishing.transport.close();
+      await until(() => probe.seen.length === 1, 'the message');
+    },
+    { waits: true },
+  );
+
+  states(
+    'Delayed messages that nobody wants do not hold up the others',
+    async ({ open, topic, clock, until }) => {
+      const application = await open();
+      const probe = await application.subscribe(topic('wanted'));
+      await Promise.all(
+        Array.from({ length: 40 }, () => application.publish(topic('unwanted'), { delay: 1_500 })),
+      );
+      const start = clock.now();
+      await Promise.all(
+        Array.from({ length: 5 }, () => application.publish(topic('wanted'), { delay: 1_500 })),
+      );
+      await until(() => probe.seen.length === 5, 'the five that are wanted');
+      assertElapsed(Math.max(...probe.seen.map(({ at }) => at)) - start, 1_500, 'the last of them');
+    },
+    { waits: true },
+  );
+
+  states(
+    'A delayed message arrives as it was published',
+    async ({ open, topic, until }) => {
+      const application = await open();
+      const probe = await application.subscribe(topic());
+      const sent = await application.publish(topic(), {
+        body: '{"n":1}',
+        delay: 1_000,
+        headers: { colour: 'red' },
+        key: 'k1',
+        correlationId: 'conversation',
+        causationId: 'cause',
+        version: '2',
+      });
+      await until(() => probe.seen.length === 1, 'the message');
+      const { message, text, attempt } = probe.seen[0]!;
+      assert.equal(text, '{"n":1}');
+      assert.equal(attempt, 1);
+      assert.equal(message.id, sent.id);
+      assert.deepEqual({ ...message.headers }, { colour: 'red' });
+      assert.deepEqual(
+        [message.key, message.correlationId, message.causationId, message.version, message.publishedAt],
+        ['k1', 'conversation', 'cause', '2', sent.publishedAt],
+      );
+    },
+    { waits: true },
+  );
+});

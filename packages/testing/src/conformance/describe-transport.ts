@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import type { Guarantee } from './guarantee.js';
+import { guarantees } from './guarantees.js';
+import { show, type Keeping } from './show.js';
+import type { Hook, TestBroker } from './test-broker.js';
+
+export interface TransportUnderTest {
+  /** The transport's name in titles and in the table of guarantees. */
+  readonly name: string;
+  /** Called once for each guarantee; what is costly may be shared between calls. */
+  readonly create: () => Promise<TestBroker> | TestBroker;
+  /**
+   * Which hooks the test brokers do not have, and why what they would do has no meaning for this transport. A hook
+   * neither given nor explained is a failure of each guarantee that needs it.
+   */
+  readonly lacks?: Partial<Readonly<Record<Hook, string>>>;
+  /** Called at the end with what was shown; guarantees that failed or were filtered out are missing. */
+  readonly report?: (results: readonly GuaranteeResult[]) => void | Promise<void>;
+}
+
+/** A guarantee and how a broker keeps it. */
+export type GuaranteeResult = Pick<Guarantee, 'concern' | 'name'> &
+  (
+    | { readonly kept: Keeping }
+    /** There is nothing to show, and why. */
+    | { readonly kept: 'meaningless'; readonly reason: string }
+  );
+
+/** What the suite needs of a test runner: Jest and Vitest have it as globals, or import it. */
+export interface TestRunner {
+  readonly describe: (name: string, define: () => void) => unknown;
+  readonly it: (name: string, run: () => Promise<void>, timeout?: number) => unknown;
+  readonly afterAll: (run: () => Promise<void>) => unknown;
+}
+
+/** Beyond every wait inside a guarantee, so that its own message is seen and not the runner's. */
+const TIMEOUT = 120_000;
+
+/**
+ * Shows every guarantee on a transport, one test each.
+ *
+ * @param runner by default the globals of the test runner; Vitest without `globals` passes its own imports
+ */
+export function describeTransport(
+  { name, create, lacks = {}, report }: TransportUnderTest,
+  runner: TestRunner = globalThis as unknown as TestRunner,
+): void {
+  const results: GuaranteeResult[] = [];
+  const waiting = new Map<Guarantee, Promise<Keeping>>();
+
+  /** Those that wait for time to pass wait together: the first one that runs starts them all. */
+  const shown = (guarantee: Guarantee): Promise<Keeping> => {
+    if (!guarantee.waits) return show(guarantee, create);
+    if (waiting.size === 0)
+      for (const other of guarantees) {
+        if (!other.waits) continue;
+        const showing = show(other, create);
+        showing.catch(() => {}); // its own test tells of it
+        waiting.set(other, showing);
+      }
+    return waiting.get(guarantee)!;
+  };
+
+  const state = (guarantee: Guarantee): void => {
+    const { concern, hook } = guarantee;
+    const reason = hook && lacks[hook];
+    if (reason) {
+      results.push({ concern, name: guarantee.name, kept: 'meaningless', reason });
+      return;
+    }
+    const run = async (): Promise<void> => {
+      results.push({ concern, name: guarantee.name, kept: await shown(guarantee) });
+    };
+    runner.it(guarantee.name, run, TIMEOUT);
+  };
+
+  runner.describe(name, () => {
+    for (const concern of new Set(guarantees.map((guarantee) => guarantee.concern))) {
+      const own = guarantees.filter((guarantee) => guarantee.concern === concern);
+      if (own.every(({ hook }) => hook && lacks[hook])) own.forEach(state);
+      else runner.describe(concern, () => own.forEach(state));
+    }
+    for (const [hook, reason] of Object.entries(lacks))
+      runner.it(`Nothing to show by '${hook}': ${reason}`, async () => {
+        const under = await create();
+        await under.cleanup?.([]);
+        assert.equal(under[hook as Hook], undefined, `the test broker has the hook '${hook}' after all`);
+      });
+    if (report) runner.afterAll(async () => report(results));
+  });
+}

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import {
+  systemClock,
+  type Broker,
+  type Capabilities,
+  type Clock,
+  type Consumer,
+  type DeadLetteredMessage,
+  type Destination,
+  type Environment,
+  type OutgoingMessage,
+  type Subscription,
+  type Transport,
+  type TransportEvent,
+} from '@nest-messaging/core/contract';
+import { turns } from '../virtual-clock.js';
+import { acknowledge, createProbe, type Behaviour, type Probe } from './probe.js';
+import type { Hook, Hooks, TestBroker, Used } from './test-broker.js';
+
+/** What a test says of a message; the rest is filled in. */
+export type MessageDraft = Partial<Omit<OutgoingMessage, 'destination' | 'body'>> & {
+  readonly body?: string | Uint8Array;
+  readonly signal?: AbortSignal;
+};
+
+/** One application: a transport of its own to the broker that all of a test's applications share. */
+export interface Application {
+  readonly transport: Transport;
+  readonly environment: Environment;
+  readonly events: readonly TransportEvent[];
+  /** Publishes to a topic, or to a queue made by {@link queue}. Answers what was published. */
+  readonly publish: (to: string | Destination, draft?: MessageDraft | string) => Promise<OutgoingMessage>;
+  /** Subscribes a probe to a topic, a pattern, or a queue. */
+  readonly subscribe: (
+    to: string | Destination,
+    options?: Partial<Subscription>,
+    behaviour?: Behaviour,
+  ) => Promise<Probe & { readonly consumer: Consumer; readonly subscription: Subscription }>;
+  readonly deadLetters: (subscription: Subscription, limit?: number) => Promise<DeadLetteredMessage[]>;
+}
+
+/** Where one guarantee is shown: names of its own, applications, and a way to wait for what it observes. */
+export interface Stage {
+  readonly broker: Broker;
+  readonly capabilities: Capabilities;
+  readonly clock: Clock;
+  /** A topic of this stage alone: `name` behind a first word that no other has. */
+  readonly topic: (name?: string) => string;
+  readonly queue: (name?: string) => Destination;
+  readonly group: (name?: string) => string;
+  /** Opens an application and connects it; it is closed when the guarantee has been shown. */
+  readonly open: (environment?: Partial<Environment>, broker?: Broker) => Promise<Application>;
+  /** As {@link open}, without connecting. */
+  readonly prepare: (environment?: Partial<Environment>, broker?: Broker) => Application;
+  /** Waits for what a test observes: bounded, never a fixed time. */
+  readonly until: (
+    condition: () => boolean | Promise<boolean>,
+    what: string,
+    limit?: number,
+  ) => Promise<void>;
+  readonly hook: <Name extends Hook>(name: Name) => Hooks[Name];
+}
+
+/** How long a test waits for what it observes, beyond the delays it asked for itself. */
+const LIMIT = 20_000;
+/** How often a condition is looked at that nothing announces. */
+const LOOK_AGAIN = 25;
+/** Virtual time is bounded too, or a timer that sets itself anew would keep a test for ever. */
+const MOST_TIMERS = 20_000;
+
+const never = new AbortController().signal;
+
+export interface OwnStage extends Stage {
+  /** Closes all applications and cleans up. */
+  readonly end: () => Promise<void>;
+}
+
+export function createStage(under: TestBroker): OwnStage {
+  const mark = `c${randomBytes(5).toString('hex')}`;
+  const clock: Clock = under.clock ?? systemClock;
+  const applications: Application[] = [];
+  const used: Used[] = [];
+  const waiting = new Set<() => void>();
+  let count = 0;
+
+  const baseEnvironment = (): Environment => ({
+    connection: 'default',
+    service: `${mark}-service`,
+    topology: 'create',
+    connectTimeout: 10_000,
+    clock,
+    report: () => {},
+    ...under.environment,
+  });
+
+  const changed = (): void => {
+    for (const wake of waiting) wake();
+  };
+
+  const source = (to: string | Destination): Destination =>
+    typeof to === 'string' ? { kind: 'topic', name: to } : to;
+
+  const prepare = (environment: Partial<Environment> = {}, broker: Broker = under.broker): Application => {
+    const events: TransportEvent[] = [];
+    const complete: Environment = {
+      ...baseEnvironment(),
+      report: (event) => {
+        events.push(event);
+        changed();
+      },
+      ...environment,
+    };
+    const transport = broker.open(complete);
+    const subscriptions: Subscription[] = [];
+    const destinations: Destination[] = [];
+    used.push({ environment: complete, subscriptions, destinations });
+    const application: Application = {
+      transport,
+      environment: complete,
+      events,
+      async publish(to, draft = {}) {
+        const {
+          body = `message ${count}`,
+          signal = never,
+          ...given
+        } = typeof draft === 'string' ? { body: draft } : draft;
+        const message: OutgoingMessage = {
+          id: `${mark}-${++count}`,
+          destination: source(to),
+          body: typeof body === 'string' ? Buffer.from(body) : body,
+          contentType: 'application/json',
+          headers: {},
+          publishedAt: clock.now(),
+          source: '/conformance',
+          delay: 0,
+          ordered: false,
+          ...given,
+        };
+        destinations.push(message.destination);
+        await transport.publish(message, signal);
+        return message;
+      },
+      async subscribe(to, options = {}, behaviour = () => acknowledge) {
+        const subscription: Subscription = {
+          source: source(to),
+          group: `${mark}-group`,
+          ordered: false,
+          broadcast: false,
+          maxUnsettled: 10,
+          ...options,
+        };
+        subscriptions.push(subscription);
+        const isMine = (name: string): boolean => name.startsWith(mark);
+        const { probe, handle } = createProbe(behaviour, () => clock.now(), isMine, changed);
+        const consumer = await transport.subscribe(subscription, handle);
+        return Object.defineProperties(
+          { consumer, subscription } as never,
+          Object.getOwnPropertyDescriptors(probe),
+        );
+      },
+      deadLetters: ({ source: from, group }, limit = 100) =>
+        transport.deadLetters.list({ source: from, group }, limit),
+    };
+    applications.push(application);
+    return application;
+  };
+
+  const untilVirtual = async (condition: () => boolean | Promise<boolean>, what: string): Promise<void> => {
+    for (let fired = 0; fired < MOST_TIMERS; fired++) {
+      for (let turn = 0; turn < 30; turn++) {
+        if (await condition()) return;
+        await turns(1);
+      }
+      if (under.clock!.advanceToNext()) continue;
+      // Nothing is left to wait for but what needs real time: the machine's own asynchronous work.
+      const deadline = performance.now() + 50;
+      while (performance.now() < deadline) {
+        if (await condition()) return;
+        await turns(1);
+      }
+      if (under.clock!.nextAt === undefined)
+        assert.fail(`waited for ${what}, and nothing is left that could bring it about`);
+    }
+    assert.fail(`waited for ${what} through ${MOST_TIMERS} timers`);
+  };
+
+  const untilReal = async (
+    condition: () => boolean | Promise<boolean>,
+    what: string,
+    limit: number,
+  ): Promise<void> => {
+    const deadline = performance.now() + limit;
+    while (!(await condition())) {
+      if (performance.now() > deadline) assert.fail(`waited ${limit} ms for ${what}`);
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          waiting.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(done, LOOK_AGAIN);
+        waiting.add(done);
+      });
+    }
+  };
+
+  return {
+    broker: under.broker,
+    capabilities: under.broker.open(baseEnvironment()).capabilities,
+    clock,
+    topic: (name = 'topic') => `${mark}.${name}`,
+    queue: (name = 'queue') => ({ kind: 'queue', name: `${mark}.${name}` }),
+    group: (name = 'group') => `${mark}-${name}`,
+    prepare,
+    async open(environment, broker) {
+      const application = prepare(environment, broker);
+      await application.transport.connect();
+      return application;
+    },
+    until: (condition, what, limit = LIMIT) =>
+      under.clock ? untilVirtual(condition, what) : untilReal(condition, what, limit),
+    hook(name) {
+      const given = under[name];
+      if (given !== undefined) return given as Hooks[typeof name];
+      assert.fail(
+        `the test broker has no hook '${name}': give it, or say in 'lacks' why it has no meaning here`,
+      );
+    },
+    async end() {
+      await Promise.all(applications.map(({ transport }) => transport.close()));
+      await under.cleanup?.(used);
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import type { Broker, Destination, Environment, Headers, Subscription } from '@nest-messaging/core/contract';
+import type { VirtualClock } from '../virtual-clock.js';
+
+/** What a suite under test may be able to do to its broker from outside. */
+export interface Hooks {
+  /** The broker accepts nothing until the returned function is called: full, or away. */
+  readonly stall: () => Promise<() => Promise<void>>;
+  /** The broker cannot be reached until the returned function is called. */
+  readonly away: () => Promise<() => Promise<void>>;
+  /** Cuts every connection there is, without a word to either side; the broker can be reached again at once. */
+  readonly cut: () => Promise<void>;
+  /** Publishes as a producer that has never heard of the module. */
+  readonly foreign: (destination: Destination, body: Uint8Array, headers?: Headers) => Promise<void>;
+  /** Reads what was published, as a consumer that has never heard of the module: from now on, until it is stopped. */
+  readonly listen: (topic: string, onBody: (body: Uint8Array) => void) => Promise<() => Promise<void>>;
+  /** A broker at an address where nothing listens. */
+  readonly unreachable: {
+    readonly broker: Broker;
+    /** What the error must name: host and port. */
+    readonly address: string;
+    /** What the error must not name: the password in the URL. */
+    readonly secret: string;
+  };
+}
+
+export type Hook = keyof Hooks;
+
+/** What one application of a test used, for whoever cleans up after it. */
+export interface Used {
+  readonly environment: Environment;
+  readonly subscriptions: readonly Subscription[];
+  readonly destinations: readonly Destination[];
+}
+
+/** A broker as the suite needs it. */
+export interface TestBroker extends Partial<Hooks> {
+  /** Each application of a test opens a transport of its own from it. */
+  readonly broker: Broker;
+  readonly environment?: Partial<Environment>;
+  /** Time stands still but for the tests: for a broker that knows no other clock than its environment's. */
+  readonly clock?: VirtualClock;
+  /** Called when the guarantee has been shown or not, after every transport was closed. */
+  readonly cleanup?: (used: readonly Used[]) => Promise<void>;
+}
