@@ -1,0 +1,133 @@
+/**
+ * `npm test`: the whole suite on real brokers, on each major version of Node that is supported. Arguments pass on to
+ * Jest. The last line counts the tests of all runs.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brokers } from './brokers/index.mjs';
+import { release, up } from './brokers/shared.mjs';
+import { nodeBinary, runningMajor, supportedMajors } from './runtimes/runtimes.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const results = join(root, '.tmp', 'test-results');
+const say = console.log;
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Count */
+
+/** @type {import('node:child_process').ChildProcess | undefined} */
+let running;
+/** @type {NodeJS.Signals | undefined} */
+let interrupted;
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.on(signal, () => {
+    interrupted ??= signal;
+    running?.kill(signal);
+  });
+}
+
+try {
+  process.exitCode = await testAll();
+} catch (error) {
+  console.error(/** @type {Error} */ (error).message);
+  process.exitCode = 1;
+}
+
+async function testAll() {
+  mkdirSync(results, { recursive: true });
+  /** @type {Count[]} */
+  const counts = [];
+  let honest = true;
+  try {
+    const env = { ...process.env, ...(await addresses()) };
+    // The running Node first: its results are there soonest.
+    const majors = [...supportedMajors].sort(
+      (a, b) => Number(b === runningMajor) - Number(a === runningMajor),
+    );
+    for (const major of majors) {
+      if (interrupted) break;
+      const { count, ok } = await test(major, env);
+      counts.push(count);
+      honest &&= ok;
+    }
+  } finally {
+    for (const broker of brokers) await release(broker, { holder: process.pid, say });
+  }
+  const total = sum(counts);
+  say(
+    `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
+  );
+  if (interrupted) return 128 + constants.signals[interrupted];
+  return honest && total.failed === 0 ? 0 : 1;
+}
+
+/** Each broker's address, under the name of its environment variable. No broker, no tests: none is skipped in silence. */
+async function addresses() {
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const broker of brokers) found[broker.variable] = await up(broker, { say, holder: process.pid });
+  return found;
+}
+
+/**
+ * @param {number} major
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function test(major, env) {
+  const node = await nodeBinary(major, say);
+  const file = join(results, `node-${major}-${process.pid}.json`);
+  say(`\nNode ${major}:`);
+  const jest = [
+    '--experimental-vm-modules',
+    '--no-warnings=ExperimentalWarning',
+    'node_modules/jest/bin/jest.js',
+  ];
+  const code = await finish(
+    spawn(node, [...jest, '--json', `--outputFile=${file}`, ...process.argv.slice(2)], {
+      cwd: root,
+      env,
+      // Jest's report goes to standard error; standard output would only carry the JSON once more.
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }),
+  );
+  const count = read(file, join(results, `node-${major}.json`));
+  return { count, ok: code === 0 };
+}
+
+/** @param {import('node:child_process').ChildProcess} child @returns {Promise<number | null>} */
+function finish(child) {
+  running = child;
+  return new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+}
+
+/**
+ * @param {string} file
+ * @param {string} kept where the results stay for those who want to read them
+ * @returns {Count}
+ */
+function read(file, kept) {
+  try {
+    const report = JSON.parse(readFileSync(file, 'utf8'));
+    rmSync(kept, { force: true });
+    renameSync(file, kept);
+    return {
+      passed: report.numPassedTests,
+      // A file that could not even be loaded reports no test, and is a failure all the same.
+      failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
+      skipped: report.numPendingTests + report.numTodoTests,
+    };
+  } catch {
+    // Jest died before it could report.
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+/** @param {Count[]} counts @returns {Count} */
+function sum(counts) {
+  return counts.reduce(
+    (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped }),
+    { passed: 0, failed: 0, skipped: 0 },
+  );
+}
