@@ -75,7 +75,7 @@ export const broadcasts = concern('Broadcast', (states) => {
   });
 });
 
-async function refuse({ open, topic }: Stage): Promise<void> {
-  const application = await open();
-  await assert.rejects(application.subscribe(topic(), { broadcast: true }), { code: 'UNSUPPORTED' });
+async function refuse({ serve, topic }: Stage): Promise<void> {
+  const starting = serve([{ on: topic(), options: { broadcast: true }, handle() {} }]);
+  await assert.rejects(starting, { code: 'UNSUPPORTED' });
 }

@@ -1,6 +1,20 @@
 import assert from 'node:assert/strict';
+import type { Capabilities, Support } from '@nest-messaging/core/contract';
 import { concern } from './guarantee.js';
+import type { Stage } from './stage.js';
 import { assertElapsed } from './timing.js';
+
+/** Longer than any delay here; a broker that cannot wait as long must refuse it. */
+const LONGEST = 7 * 24 * 3_600_000;
+
+const delayed = {
+  waits: true,
+  support: ({ maxDelay }: Capabilities): Support => (maxDelay >= LONGEST ? 'native' : false),
+  refusal: async ({ serve, topic }: Stage): Promise<void> => {
+    const service = await serve();
+    await assert.rejects(service.publish(topic(), 1, { delay: '7d' }), { code: 'UNSUPPORTED' });
+  },
+};
 
 export const delays = concern('Delayed publishing', (states) => {
   states(
@@ -19,7 +33,7 @@ export const delays = concern('Delayed publishing', (states) => {
       assertElapsed(probe.seen[1]!.at - start, 1_500, 'the sooner one');
       assertElapsed(probe.seen[2]!.at - start, 4_000, 'the later one');
     },
-    { waits: true },
+    delayed,
   );
 
   states(
@@ -33,7 +47,7 @@ export const delays = concern('Delayed publishing', (states) => {
       assertElapsed(probe.seen[0]!.at - start, 1_500, 'the task');
       assert.deepEqual(probe.seen[0]!.message.destination, queue());
     },
-    { waits: true },
+    delayed,
   );
 
   states(
@@ -45,7 +59,7 @@ export const delays = concern('Delayed publishing', (states) => {
       const late = await application.subscribe(topic(), { group: group('late') });
       await until(() => early.seen.length === 1 && late.seen.length === 1, 'it in both groups');
     },
-    { waits: true },
+    delayed,
   );
 
   states(
@@ -58,7 +72,7 @@ export const delays = concern('Delayed publishing', (states) => {
       await publishing.transport.close();
       await until(() => probe.seen.length === 1, 'the message');
     },
-    { waits: true },
+    delayed,
   );
 
   states(
@@ -76,7 +90,7 @@ export const delays = concern('Delayed publishing', (states) => {
       await until(() => probe.seen.length === 5, 'the five that are wanted');
       assertElapsed(Math.max(...probe.seen.map(({ at }) => at)) - start, 1_500, 'the last of them');
     },
-    { waits: true },
+    delayed,
   );
 
   states(
@@ -104,6 +118,6 @@ export const delays = concern('Delayed publishing', (states) => {
         ['k1', 'conversation', 'cause', '2', sent.publishedAt],
       );
     },
-    { waits: true },
+    delayed,
   );
 });

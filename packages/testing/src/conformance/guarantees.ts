@@ -2,14 +2,18 @@ import { backpressure } from './backpressure.js';
 import { broadcasts } from './broadcast.js';
 import { deadLetters } from './dead-letter.js';
 import { delays } from './delay.js';
+import { drain } from './drain.js';
 import { fidelity } from './fidelity.js';
 import { foreign } from './foreign.js';
 import { groups } from './groups.js';
 import type { Guarantee } from './guarantee.js';
+import { handlers } from './handlers.js';
 import { health } from './health.js';
 import { naming } from './naming.js';
 import { order } from './order.js';
 import { patterns } from './patterns.js';
+import { payloads } from './payloads.js';
+import { poison } from './poison.js';
 import { publishing } from './publishing.js';
 import { queues } from './queues.js';
 import { reconnect } from './reconnect.js';
@@ -26,6 +30,8 @@ export const guarantees: readonly Guarantee[] = [
   ...queues,
   ...settlement,
   ...retries,
+  ...handlers,
+  ...poison,
   ...delays,
   ...deadLetters,
   ...redrive,
@@ -33,10 +39,12 @@ export const guarantees: readonly Guarantee[] = [
   ...broadcasts,
   ...patterns,
   ...fidelity,
+  ...payloads,
   ...foreign,
   ...backpressure,
   ...reconnect,
   ...shutdown,
+  ...drain,
   ...health,
   ...topology,
   ...naming,

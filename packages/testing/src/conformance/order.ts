@@ -107,8 +107,7 @@ export const order = concern('Order', (states) => {
   });
 });
 
-/** The engine refuses at start-up by what the transport says; a transport asked all the same must not pretend. */
-async function refuse({ open, topic }: Stage): Promise<void> {
-  const application = await open();
-  await assert.rejects(application.subscribe(topic(), { ordered: true }), { code: 'UNSUPPORTED' });
+async function refuse({ serve, topic }: Stage): Promise<void> {
+  const starting = serve([{ on: topic(), options: { ordered: true }, handle() {} }]);
+  await assert.rejects(starting, { code: 'UNSUPPORTED' });
 }

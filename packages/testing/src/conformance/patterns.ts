@@ -89,7 +89,7 @@ export const patterns = concern('Patterns', (states) => {
   });
 });
 
-async function refuse({ open, topic }: Stage): Promise<void> {
-  const application = await open();
-  await assert.rejects(application.subscribe(topic('order.*')), { code: 'UNSUPPORTED' });
+async function refuse({ serve, topic }: Stage): Promise<void> {
+  const starting = serve([{ on: topic('order.*'), handle() {} }]);
+  await assert.rejects(starting, { code: 'UNSUPPORTED' });
 }

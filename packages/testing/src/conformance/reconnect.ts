@@ -30,9 +30,9 @@ export const reconnect = concern('Reconnect', (states) => {
     {
       hook: 'cut',
       support: ({ broadcast }) => broadcast,
-      refusal: async ({ open, topic }) => {
-        const application = await open();
-        await assert.rejects(application.subscribe(topic(), { broadcast: true }), { code: 'UNSUPPORTED' });
+      refusal: async ({ serve, topic }) => {
+        const starting = serve([{ on: topic(), options: { broadcast: true }, handle() {} }]);
+        await assert.rejects(starting, { code: 'UNSUPPORTED' });
       },
     },
   );

@@ -16,6 +16,7 @@ import {
 } from '@nest-messaging/core/contract';
 import { turns } from '../virtual-clock.js';
 import { acknowledge, createProbe, type Behaviour, type Probe } from './probe.js';
+import { createService, type HandlerDraft, type Service, type ServiceOptions } from './service.js';
 import type { Hook, Hooks, TestBroker, Used } from './test-broker.js';
 
 /** What a test says of a message; the rest is filled in. */
@@ -53,6 +54,8 @@ export interface Stage {
   readonly open: (environment?: Partial<Environment>, broker?: Broker) => Promise<Application>;
   /** As {@link open}, without connecting. */
   readonly prepare: (environment?: Partial<Environment>, broker?: Broker) => Application;
+  /** Starts a service: the module's engine with these handlers, all of one service name unless told otherwise. */
+  readonly serve: (handlers?: readonly HandlerDraft[], options?: ServiceOptions) => Promise<Service>;
   /** Waits for what a test observes: bounded, never a fixed time. */
   readonly until: (
     condition: () => boolean | Promise<boolean>,
@@ -80,6 +83,7 @@ export function createStage(under: TestBroker): OwnStage {
   const mark = `c${randomBytes(5).toString('hex')}`;
   const clock: Clock = under.clock ?? systemClock;
   const applications: Application[] = [];
+  const services: Service[] = [];
   const used: Used[] = [];
   const waiting = new Set<() => void>();
   let count = 0;
@@ -218,6 +222,14 @@ export function createStage(under: TestBroker): OwnStage {
       await application.transport.connect();
       return application;
     },
+    async serve(handlers = [], options = {}) {
+      const service = createService(under, baseEnvironment(), handlers, options, changed);
+      services.push(service);
+      used.push(service.used);
+      await service.engine.start();
+      service.engine.open();
+      return service;
+    },
     until: (condition, what, limit = LIMIT) =>
       under.clock ? untilVirtual(condition, what) : untilReal(condition, what, limit),
     hook(name) {
@@ -228,6 +240,7 @@ export function createStage(under: TestBroker): OwnStage {
       );
     },
     async end() {
+      await Promise.all(services.map(({ engine }) => engine.close()));
       await Promise.all(applications.map(({ transport }) => transport.close()));
       await under.cleanup?.(used);
     },

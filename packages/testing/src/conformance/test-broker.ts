@@ -1,4 +1,5 @@
 import type { Broker, Destination, Environment, Headers, Subscription } from '@nest-messaging/core/contract';
+import type { Engine, EngineOptions } from '@nest-messaging/core/engine';
 import type { VirtualClock } from '../virtual-clock.js';
 
 /** What a suite under test may be able to do to its broker from outside. */
@@ -39,6 +40,8 @@ export interface TestBroker extends Partial<Hooks> {
   readonly environment?: Partial<Environment>;
   /** Time stands still but for the tests: for a broker that knows no other clock than its environment's. */
   readonly clock?: VirtualClock;
+  /** Another engine than the module's own: for proving that what the engine promises can be seen to fail. */
+  readonly createEngine?: (options: EngineOptions) => Engine;
   /** Called when the guarantee has been shown or not, after every transport was closed. */
   readonly cleanup?: (used: readonly Used[]) => Promise<void>;
 }

@@ -1,0 +1,166 @@
+import {
+  ClosedError,
+  ConnectionError,
+  type Broker,
+  type Consumer,
+  type DeliveryHandler,
+  type Environment,
+  type Subscription,
+  type Transport,
+} from '@nest-messaging/core/contract';
+
+/** What a connection that comes back may forget; each is a defect that the suite must see. */
+export interface Forgetfulness {
+  readonly consumers?: boolean;
+  readonly broadcasts?: boolean;
+  /** Publishes fail while the connection is lost, rather than wait. */
+  readonly patience?: boolean;
+  /** A publish resolves while the connection is lost, and its message is gone. */
+  readonly messages?: boolean;
+  /** Health knows nothing of the connection. */
+  readonly health?: boolean;
+  /** A lost connection is not reported. */
+  readonly report?: boolean;
+  /** It never comes back. */
+  readonly everything?: boolean;
+}
+
+export interface Networked {
+  readonly broker: Broker;
+  /** Cuts every connection; each comes back by itself. */
+  cut(): Promise<void>;
+  /** Cuts every connection, and none comes back until the returned function is called. */
+  away(): Promise<() => Promise<void>>;
+}
+
+interface Link {
+  drop(): Promise<void>;
+  restore(): Promise<void>;
+}
+
+interface Wanted {
+  readonly subscription: Subscription;
+  readonly handle: DeliveryHandler;
+  consumer: Consumer;
+}
+
+/** A broker behind a connection that can be lost: as memory would be if it were elsewhere. */
+export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked {
+  const links = new Set<Link>();
+
+  const open = (environment: Environment): Transport => {
+    const wanted = new Set<Wanted>();
+    let transport: Transport = inner.open(environment);
+    let state: 'up' | 'down' | 'closed' = 'up';
+    let wake = new Set<() => void>();
+
+    const change = (next: typeof state): void => {
+      state = next;
+      const waking = wake;
+      wake = new Set();
+      for (const each of waking) each();
+    };
+
+    /** Resolves at the next change of state, or rejects once the signal aborts. */
+    const changed = (signal: AbortSignal): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const abort = (): void => reject(signal.reason as Error);
+        if (signal.aborted) return abort();
+        signal.addEventListener('abort', abort, { once: true });
+        wake.add(() => {
+          signal.removeEventListener('abort', abort);
+          resolve();
+        });
+      });
+
+    const link: Link = {
+      async drop() {
+        change('down');
+        if (!forgets.report)
+          environment.report({ type: 'disconnected', from: 'memory', error: new ConnectionError('cut') });
+        await transport.close();
+      },
+      async restore() {
+        if (state === 'closed' || forgets.everything) return;
+        transport = inner.open(environment);
+        await transport.connect();
+        for (const each of wanted) {
+          if (forgets.consumers || (forgets.broadcasts && each.subscription.broadcast)) continue;
+          each.consumer = await transport.subscribe(each.subscription, each.handle);
+        }
+        change('up');
+      },
+    };
+
+    return {
+      name: inner.name,
+      capabilities: transport.capabilities,
+      deadLetters: {
+        list: (...about) => transport.deadLetters.list(...about),
+        redrive: (...about) => transport.deadLetters.redrive(...about),
+        purge: (...about) => transport.deadLetters.purge(...about),
+      },
+      async connect() {
+        await transport.connect();
+        links.add(link);
+      },
+      async publish(message, signal) {
+        for (;;) {
+          if (state === 'closed') throw new ClosedError('closed');
+          signal.throwIfAborted();
+          if (state === 'down' && forgets.messages) return;
+          if (state === 'down' && forgets.patience) throw new ConnectionError('the connection is lost');
+          try {
+            if (state === 'up') return await transport.publish(message, signal);
+          } catch (error) {
+            // Lost between the two: nothing was sent.
+            if (state !== 'down' || !(error instanceof ClosedError)) throw error;
+          }
+          await changed(signal);
+        }
+      },
+      async subscribe(subscription, handle) {
+        if (state === 'closed') throw new ClosedError('closed');
+        const each: Wanted = {
+          subscription,
+          handle,
+          consumer: await transport.subscribe(subscription, handle),
+        };
+        wanted.add(each);
+        return {
+          async stop() {
+            wanted.delete(each);
+            await each.consumer.stop();
+          },
+        };
+      },
+      async close() {
+        if (state !== 'closed') change('closed');
+        links.delete(link);
+        await transport.close();
+      },
+      async health() {
+        const { ready, parts } = await transport.health();
+        if (state !== 'down' || forgets.health) return { ready: ready || state === 'down', parts };
+        return { ready: false, parts: parts.map(({ name }) => ({ name, ready: false, reason: 'lost' })) };
+      },
+    };
+  };
+
+  const away = async (): Promise<() => Promise<void>> => {
+    const cut = [...links];
+    await Promise.all(cut.map((link) => link.drop()));
+    return async () => {
+      await Promise.all(cut.map((link) => link.restore()));
+    };
+  };
+
+  return {
+    broker: { name: inner.name, open },
+    away,
+    async cut() {
+      const back = await away();
+      await back();
+    },
+  };
+}
