@@ -13,6 +13,7 @@ import {
 } from '../contract/index.js';
 import type { Codec } from './codec.js';
 import { whileHandling } from './current-message.js';
+import { deferred } from './deferred.js';
 import type { Observer } from './events.js';
 import { failureOf } from './failure.js';
 import type { ResolvedHandlerOptions } from './handler-options.js';
@@ -32,6 +33,8 @@ export interface DispatcherParts {
   readonly maxBodySize: number;
   /** Longest time the broker lets a delivery stay unsettled, in milliseconds. */
   readonly maxHold: number;
+  /** Longest delay that the broker can wait before a retry, in milliseconds. */
+  readonly maxDelay: number;
   readonly clock: Clock;
   readonly observe: Observer;
   /** Resolves when handlers may run. */
@@ -84,22 +87,22 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
       signal,
       raw: delivery.raw,
     });
-    const abort = (): void => controller.abort(parts.deadline.reason);
-    parts.deadline.addEventListener('abort', abort, { once: true });
-    let cancelTimer = (): void => undefined;
+    const late = deferred<never>();
+    const giveUp = (error: unknown): void => {
+      late.reject(error);
+      controller.abort(error);
+    };
+    const shutDown = (): void => giveUp(parts.deadline.reason);
+    const cancelTimer = clock.schedule(
+      () => giveUp(new HandlerTimeoutError(`the handler ran longer than ${options.timeout} ms`)),
+      options.timeout,
+    );
+    parts.deadline.addEventListener('abort', shutDown, { once: true });
     try {
-      const ended = whileHandling(context, async () => parts.invoke(payload, context));
-      const late = new Promise<never>((_, reject) => {
-        cancelTimer = clock.schedule(() => {
-          const error = new HandlerTimeoutError(`the handler ran longer than ${options.timeout} ms`);
-          reject(error);
-          controller.abort(error);
-        }, options.timeout);
-      });
-      await Promise.race([ended, late]);
+      await Promise.race([whileHandling(context, async () => parts.invoke(payload, context)), late.promise]);
     } finally {
       cancelTimer();
-      parts.deadline.removeEventListener('abort', abort);
+      parts.deadline.removeEventListener('abort', shutDown);
     }
   }
 
@@ -134,10 +137,11 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
     const { message } = delivery;
     for (let attempt = delivery.attempt; ; attempt++) {
       const about = { message, group: options.group, attempt };
-      if (draining.aborted) {
+      const released = (): Settlement => {
         observe({ type: 'released', ...about });
         return RELEASE;
-      }
+      };
+      if (draining.aborted) return released();
       if (message.expiresAt !== undefined && message.expiresAt <= clock.now()) {
         observe({ type: 'expired', ...about });
         return ACKNOWLEDGE;
@@ -156,6 +160,8 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
       } catch (thrown) {
         caught = thrown;
       }
+      // Whatever a handler throws that was told to stop: it had no fair attempt.
+      if (parts.deadline.aborted) return released();
       const error = caught instanceof PoisonError ? caught.cause : caught;
       const decision = decide(caught, attempt);
       if (decision.type === 'discard') {
@@ -167,8 +173,10 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
         observe({ type: 'dead-lettered', ...about, error });
         return { type: 'dead-letter', failure };
       }
-      const held = clock.now() - receivedAt;
-      const delay = inPlace ? Math.max(0, Math.min(decision.delay, parts.maxHold - held)) : decision.delay;
+      const delay = Math.min(
+        decision.delay,
+        inPlace ? Math.max(0, parts.maxHold - (clock.now() - receivedAt)) : parts.maxDelay,
+      );
       observe({ type: 'retried', ...about, error, delay });
       if (!inPlace) return { type: 'retry', delay, failure };
       await wait(delay);

@@ -174,6 +174,7 @@ export function createEngine(options: EngineOptions): Engine {
         codec,
         maxBodySize: options.maxBodySize,
         maxHold: transport.capabilities.maxHold,
+        maxDelay: transport.capabilities.maxDelay,
         clock,
         observe,
         opened: opened.promise,

@@ -45,6 +45,9 @@ export interface PublishOptions extends BrokerPublishOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Beyond this a delay belongs in a calendar or a database, where it can be seen and cancelled. */
+const LONGEST_DELAY = milliseconds('7d');
+
 const KNOWN = ['key', 'headers', 'messageId', 'correlationId', 'delay', 'expiresIn', 'signal'];
 
 /** @internal */
@@ -94,6 +97,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const { transport, clock } = parts;
   const room = createRoom(parts.limit);
   const largest = Math.min(parts.maxBodySize, transport.capabilities.maxBodySize);
+  const longestDelay = Math.min(LONGEST_DELAY, transport.capabilities.maxDelay);
   const known = [...KNOWN, transport.name];
   const running = new Set<Promise<void>>();
 
@@ -116,9 +120,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
     const headers = { ...options.headers };
     checkHeaders(headers);
     const delay = duration('delay', options.delay) ?? 0;
-    if (delay > transport.capabilities.maxDelay)
+    if (delay > longestDelay)
       throw new UnsupportedError(
-        `a delay of ${delay} ms is longer than ${transport.name} can wait: at most ${transport.capabilities.maxDelay} ms`,
+        `a delay of ${delay} ms is longer than ${transport.name} can wait: at most ${longestDelay} ms`,
       );
     const expiresIn = duration('expiresIn', options.expiresIn);
     const body = parts.codec.encode(payload);

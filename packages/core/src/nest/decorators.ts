@@ -30,11 +30,11 @@ type HandlerDecorator<Out> = <Handler extends (payload: Out, context: MessageCon
   descriptor: TypedPropertyDescriptor<Handler>,
 ) => void;
 
-/** `any` method: parameter decorators and plain topics say nothing of types. */
-type AnyHandlerDecorator = (
+/** Any method: a plain topic says nothing of its payload. */
+type AnyHandlerDecorator = <Handler extends (...args: any[]) => unknown>(
   target: object,
   key: string | symbol,
-  descriptor: TypedPropertyDescriptor<(...args: any[]) => unknown>,
+  descriptor: TypedPropertyDescriptor<Handler>,
 ) => void;
 
 function handler(

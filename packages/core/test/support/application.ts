@@ -5,7 +5,6 @@ import {
   type DynamicModule,
   type INestApplicationContext,
   type ModuleMetadata,
-  type Type,
 } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { DeadLetters, EventBus, MessagingModule, type MessagingModuleOptions } from '@nest-messaging/core';
@@ -39,6 +38,8 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((app) => app.close()));
 });
 
+const silent = (): void => undefined;
+
 /** Retries without waiting. */
 export const AT_ONCE = { backoff: { initial: 1, max: 1 } } as const;
 
@@ -51,7 +52,7 @@ export function compile(
     imports: [Watching.with(observe), MessagingModule.forRoot(options), ...imports],
     ...metadata,
   })
-    .setLogger(false)
+    .setLogger({ log: silent, warn: silent, error: silent })
     .compile();
 }
 
@@ -89,4 +90,11 @@ export function recorder(): { readonly calls: unknown[][]; record(...call: unkno
   return { calls, record: (...call) => void calls.push(call) };
 }
 
-export type { Type };
+/** Asks again and again until the answer fits. The test's own time limit bounds it. */
+export async function eventually<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
+  for (;;) {
+    const answer = await ask();
+    if (fits(answer)) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

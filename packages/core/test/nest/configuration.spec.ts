@@ -1,0 +1,252 @@
+import { describe, expect, it } from '@jest/globals';
+import { Injectable, Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  ConfigurationError,
+  EventBus,
+  getEventBusToken,
+  InjectEventBus,
+  memory,
+  MessageContext,
+  MessagingModule,
+  OnEvent,
+  OnQueue,
+  type MessagingModuleOptions,
+  type MessagingOptionsFactory,
+} from '@nest-messaging/core';
+import { compile, recorder, start } from '../support/application.js';
+
+const foreign = {
+  name: 'foreign',
+  open: () => {
+    throw new Error('never opened');
+  },
+};
+
+describe('a bad option is refused, and the error names the path, what was found and what is valid', () => {
+  it.each<[string, unknown, string]>([
+    [
+      'an unknown key',
+      { servce: 'a' },
+      'unknown option MessagingModule options.servce: valid are broker, namespace, topology, defaults, publish, maxBodySize, connectTimeout, service, connections, transports, drainTimeout, codec',
+    ],
+    [
+      'a nested unknown key',
+      { publish: { timout: 1 } },
+      'unknown option MessagingModule options.publish.timout: valid are timeout, maxPending, maxPendingBytes',
+    ],
+    [
+      'a deep unknown key',
+      { defaults: { retry: { backoff: { start: 1 } } } },
+      'unknown option MessagingModule options.defaults.retry.backoff.start: valid are initial, factor, max, jitter',
+    ],
+    ['a wrong type', { service: 5 }, 'MessagingModule options.service is 5: expected string'],
+    [
+      'a wrong choice',
+      { topology: 'destroy' },
+      'MessagingModule options.topology is \'destroy\': expected ("create" | "validate" | "none")',
+    ],
+    [
+      'a bad duration',
+      { drainTimeout: '5 minutes' },
+      "MessagingModule options.drainTimeout is '5 minutes': expected a duration (milliseconds or text such as '500ms', '30s', '5m', '2h', '7d')",
+    ],
+    ['a count below 1', { maxBodySize: 0 }, 'MessagingModule options.maxBodySize is 0: expected at least 1'],
+    [
+      'a broker that is none',
+      { broker: {} },
+      "MessagingModule options.broker is an object: expected a broker such as memory() or rabbitmq({ url }), or a URL such as 'amqp://host'",
+    ],
+    [
+      'a service that cannot be a name',
+      { service: 'my shop' },
+      'service "my shop" holds "my shop": expected words of letters, digits, \'_\' and \'-\', with dots between',
+    ],
+    [
+      'a reserved marker',
+      { namespace: 'a--b' },
+      "namespace \"a--b\" holds '--', which marks the module's own resources: rename it",
+    ],
+    [
+      'a URL of no known scheme',
+      { service: 'a', broker: 'redis://u:secret@h' },
+      "the broker URL begins with 'redis:': valid are memory:, amqp:, amqps:, kafka:, aws: and those of options.transports",
+    ],
+    [
+      'a URL whose package is not installed',
+      { service: 'a', broker: 'kafka://u:secret@h' },
+      "the broker URL begins with 'kafka:', and @nest-messaging/kafka cannot be loaded: npm install @nest-messaging/kafka kafkajs, or pass its factory in options.transports",
+    ],
+    [
+      'no service on a broker that remembers',
+      { broker: foreign },
+      "MessagingModule options.service is missing: foreign keeps subscriptions by it; name the application, such as 'billing'",
+    ],
+    [
+      'a connection named default',
+      { connections: { default: {} } },
+      "MessagingModule options.connections.default: the module's own broker is the default connection; name this one otherwise",
+    ],
+  ])('%s', async (_, options, message) => {
+    const refusal = compile({}, options as MessagingModuleOptions);
+    await expect(refusal).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(refusal).rejects.toMatchObject({ code: 'CONFIGURATION', message });
+  });
+
+  it('of a handler, naming the handler', async () => {
+    @Injectable()
+    class Invoices {
+      @OnEvent('a', { concurency: 3 } as never)
+      bill(): void {}
+    }
+    const app = await compile({ providers: [Invoices] });
+    await expect(app.init()).rejects.toThrow(
+      /unknown option options of Invoices\.bill\.concurency: valid are .*concurrency/,
+    );
+  });
+
+  it('of a decorator, when the class is loaded', () => {
+    expect(() => OnEvent('order placed')).toThrow(ConfigurationError);
+    expect(() => OnEvent('')).toThrow(/topic is empty/);
+    expect(() => OnEvent('a..b')).toThrow(ConfigurationError);
+    expect(() => OnEvent('a.*b')).toThrow(ConfigurationError);
+    expect(() => OnQueue('a.*')).toThrow(ConfigurationError);
+    expect(() => OnEvent(undefined as never)).toThrow(/topic is undefined/);
+  });
+
+  it.each<[string, (bus: EventBus) => Promise<void>, RegExp]>([
+    ['topic', (bus) => bus.publish('order placed', 1), /topic "order placed"/],
+    ['pattern instead of a topic', (bus) => bus.publish('order.*', 1), /topic "order\.\*"/],
+    ['header name', (bus) => bus.publish('a', 1, { headers: { 'a\nb': '1' } }), /header name "a\\nb"/],
+    [
+      'header value',
+      (bus) => bus.publish('a', 1, { headers: { a: 'x\r\ny' } }),
+      /header "a" holds NUL, CR or LF/,
+    ],
+    [
+      'reserved header',
+      (bus) => bus.publish('a', 1, { headers: { 'ce-id': 'x' } }),
+      /header "ce-id" is reserved/,
+    ],
+    ['header type', (bus) => bus.publish('a', 1, { headers: { a: 1 as never } }), /header "a" is number/],
+    ['key', (bus) => bus.publish('a', 1, { key: '' }), /key must be text/],
+    ['message id', (bus) => bus.publish('a', 1, { messageId: 'a\0' }), /messageId must be text/],
+    ['delay', (bus) => bus.publish('a', 1, { delay: 'soon' as never }), /delay must be milliseconds/],
+    ['delay too long', (bus) => bus.publish('a', 1, { delay: '8d' }), /longer than memory can wait/],
+    [
+      'option',
+      (bus) => bus.publish('a', 1, { heders: {} } as never),
+      /unknown option heders of publish: valid are/,
+    ],
+    ['payload', (bus) => bus.publish('a', undefined), /payload is undefined/],
+    ['payload that JSON cannot write', (bus) => bus.publish('a', 1n), /cannot be written as JSON/],
+    ['size', (bus) => bus.publish('a', 'x'.repeat(2 ** 20)), /1048578 bytes: at most 1048576/],
+  ])('of a publish: %s; nothing is sent', async (_, publish, message) => {
+    const { bus, events } = await start({});
+    await expect(publish(bus)).rejects.toThrow(message);
+    expect(events.some(({ type }) => type === 'published')).toBe(false);
+  });
+});
+
+describe('forRootAsync', () => {
+  @Injectable()
+  class Handler {
+    @OnEvent('a')
+    on(_: unknown, { group }: MessageContext): void {
+      calls.push(group);
+    }
+  }
+  const calls: string[] = [];
+  @Injectable()
+  class Factory implements MessagingOptionsFactory {
+    createMessagingOptions(): MessagingModuleOptions {
+      return { service: 'made' };
+    }
+  }
+  @Module({ providers: [Factory], exports: [Factory] })
+  class ConfigModule {}
+
+  it.each([
+    [
+      'useFactory',
+      {
+        imports: [ConfigModule],
+        inject: [Factory],
+        useFactory: async (factory: Factory) => factory.createMessagingOptions(),
+      },
+    ],
+    ['useClass', { useClass: Factory }],
+    ['useExisting', { imports: [ConfigModule], useExisting: Factory }],
+  ])('takes its options from %s', async (_, options) => {
+    calls.splice(0);
+    const app = await Test.createTestingModule({
+      imports: [MessagingModule.forRootAsync(options)],
+      providers: [Handler],
+    }).compile();
+    await app.init();
+    await app.get(EventBus).publish('a', 1);
+    await app.close();
+    const again = await Test.createTestingModule({
+      imports: [MessagingModule.forRootAsync(options)],
+      providers: [Handler],
+    }).compile();
+    await again.close();
+  });
+});
+
+describe('named connections', () => {
+  it('have a bus and handlers of their own, and fall back on the settings of the module', async () => {
+    const { calls, record } = recorder();
+    @Injectable()
+    class Audit {
+      constructor(
+        readonly bus: EventBus,
+        @InjectEventBus('audit') readonly audit: EventBus,
+      ) {}
+      @OnEvent('a')
+      onDefault(): void {
+        record('default');
+      }
+      @OnEvent('a', { connection: 'audit', retry: { attempts: 1 } })
+      onAudit(): void {
+        record('audit');
+      }
+    }
+    const { app, until } = await start(
+      { providers: [Audit] },
+      { service: 'shop', connections: { audit: { broker: memory() } } },
+    );
+    const { audit } = app.get(Audit);
+    await audit.publish('a', 1);
+    await until('handled');
+    expect(calls).toEqual([['audit']]);
+    expect(app.get(getEventBusToken('audit'))).toBe(audit);
+  });
+
+  it('are named beside the factory of forRootAsync', async () => {
+    const useFactory = () => ({ connections: { audit: {} } });
+    const compileAsync = (connections?: string[]) =>
+      Test.createTestingModule({
+        imports: [MessagingModule.forRootAsync({ connections, useFactory })],
+      }).compile();
+    const app = await compileAsync(['audit']);
+    expect(app.get(getEventBusToken('audit'))).toBeInstanceOf(EventBus);
+    await app.close();
+    await expect(compileAsync()).rejects.toThrow(/connection 'audit' is not named beside the factory/);
+    await expect(compileAsync(['audit', 'other'])).rejects.toThrow(
+      /connection 'other' is named, but the options hold none/,
+    );
+  });
+
+  it('must exist where a handler names one', async () => {
+    @Injectable()
+    class Audit {
+      @OnEvent('a', { connection: 'audt' })
+      on(): void {}
+    }
+    const app = await compile({ providers: [Audit] }, { connections: { audit: {} } });
+    await expect(app.init()).rejects.toThrow(
+      "Audit.on names the connection 'audt': there are default, audit",
+    );
+  });
+});
