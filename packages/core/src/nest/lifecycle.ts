@@ -73,6 +73,7 @@ export function createLifecycle(
     },
     async drain() {
       SIGNALS.forEach((signal) => process.on(signal, endAtOnce));
+      logger.log('draining: nothing more is taken, running handlers end');
       const ended = await Promise.all(all.map((engine) => engine.drain(drainTimeout)));
       if (ended.every(Boolean)) return;
       logger.error(

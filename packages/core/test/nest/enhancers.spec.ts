@@ -26,7 +26,7 @@ import { BaseRpcExceptionFilter, Payload } from '@nestjs/microservices';
 import { IsInt } from 'class-validator';
 import { EMPTY, map, of, throwError, timer, type Observable } from 'rxjs';
 import { Discard, MessageContext, OnEvent, RegistrationError } from '@nest-messaging/core';
-import { AT_ONCE, compile, recorder, start } from '../support/application.js';
+import { AT_ONCE, compile, start } from '../support/application.js';
 
 @Injectable()
 class Deny implements CanActivate {
