@@ -4,9 +4,14 @@ import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventBus, MessagingModule, OnEvent } from '@nest-messaging/core';
 
+/** @param {string} line */
 const say = (line) => process.stdout.write(`${line}\n`);
 
 class Handler {
+  /**
+   * @param {unknown} _payload
+   * @param {import('@nest-messaging/core').MessageContext} context
+   */
   async on(_payload, { signal }) {
     say('handling');
     if (process.env.MODE === 'slow') await new Promise((resolve) => setTimeout(resolve, 300));
@@ -14,7 +19,13 @@ class Handler {
     say('handled');
   }
 }
-OnEvent('a')(Handler.prototype, 'on', Object.getOwnPropertyDescriptor(Handler.prototype, 'on'));
+OnEvent('a')(
+  Handler.prototype,
+  'on',
+  /** @type {TypedPropertyDescriptor<Handler['on']>} */ (
+    Object.getOwnPropertyDescriptor(Handler.prototype, 'on')
+  ),
+);
 
 class Database {
   onModuleDestroy() {

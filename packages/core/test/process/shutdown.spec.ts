@@ -32,12 +32,11 @@ function run(env: Record<string, string>): Application {
       lines.push(line);
       look.forEach((again) => again());
     });
-  const ended = Promise.all([once(child, 'exit'), ...readers.map((reader) => once(reader, 'close'))]).then(
-    ([[code, signal] = []]) => ({
-      code: code as number | null,
-      signal: signal as NodeJS.Signals | null,
-    }),
-  );
+  const closed = readers.map((reader) => once(reader, 'close'));
+  const ended = once(child, 'exit').then(async ([code, signal]) => {
+    await Promise.all(closed);
+    return { code: code as number | null, signal: signal as NodeJS.Signals | null };
+  });
   return {
     child,
     lines,
