@@ -1,0 +1,242 @@
+import {
+  ClosedError,
+  MessagingError,
+  TopologyError,
+  type Clock,
+  type TransportEvent,
+} from '@nest-messaging/core/contract';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { openChannel, type Guarded } from './channel.js';
+import type { Connection } from './connection.js';
+import { CODE, replyCode, withoutUser } from './errors.js';
+
+/**
+ * The life of one channel that delivers. Delivery tags mean something on their own channel only: what outlives it can
+ * no longer be settled, and comes again.
+ */
+export interface Lane {
+  readonly queue: string;
+  readonly alive: boolean;
+  /** Whether it could be told to the broker. */
+  acknowledge(raw: ConsumeMessage): boolean;
+  /** Gives it back to its queue. Whether it could be told to the broker. */
+  requeue(raw: ConsumeMessage): boolean;
+  /** Calls back once when it ends. */
+  onEnd(callback: () => void): () => void;
+}
+
+/** Consumes one queue, through whatever happens to channels, connections and the queue itself. */
+export interface Feed {
+  /** Resolves when the broker delivers, or another consumer has the turn. */
+  start(): Promise<void>;
+  /** Why nothing is delivered at present. */
+  readonly trouble: string | undefined;
+  /** Takes no more. What was delivered can still be settled. */
+  cancel(): Promise<void>;
+  /** Closes the channel when all settlements before have reached the broker; it gets back what is unsettled. */
+  end(): Promise<void>;
+}
+
+export interface FeedParts {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly report: (event: TransportEvent) => void;
+  /** For messages to people. */
+  readonly what: string;
+  readonly consumerTag: string;
+  readonly prefetch: number;
+  /** Sees to it that the queue is there, and answers its name. Undefined: it is another consumer's turn. */
+  readonly prepare: (model: ChannelModel) => Promise<string | undefined>;
+  /** The queue is gone: what `prepare` saw to has to be seen to again. */
+  readonly forget: () => void;
+  readonly onDelivery: (raw: ConsumeMessage, lane: Lane) => void;
+}
+
+/** Milliseconds between attempts while the connection is there; less by up to a fifth, so that processes spread. */
+const AGAIN = { first: 100, most: 5_000 };
+/** A channel that lived this long was none of a series of failures. */
+const LONG_LIFE = 10_000;
+/** How often a consumer asks whether it has the turn: what a hand-over may take. */
+const TURN_EVERY = 1_000;
+
+function consumeError(queue: string, error: unknown): unknown {
+  const cause = withoutUser(error);
+  switch (replyCode(error)) {
+    case CODE.notFound:
+      return new TopologyError(
+        `queue '${queue}' does not exist: create it, or let the module do so with topology 'create'`,
+        { cause },
+      );
+    case CODE.accessRefused:
+      return new TopologyError(`the user may not consume from queue '${queue}': grant the right to read it`, {
+        cause,
+      });
+  }
+  return error;
+}
+
+export function createFeed(parts: FeedParts): Feed {
+  const { connection, clock, report, what, consumerTag, prefetch, prepare, forget, onDelivery } = parts;
+  let state: 'new' | 'running' | 'cancelled' | 'ended' = 'new';
+  let trouble: string | undefined = 'not started';
+  let guarded: Guarded<Channel> | undefined;
+  let attempting = false;
+  let failures = 0;
+  let wake: (() => void) | undefined;
+  let offUp = (): void => undefined;
+  let started: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+
+  const over = (): boolean => state === 'cancelled' || state === 'ended';
+
+  const again = (ms: number): void => {
+    if (wake || over()) return;
+    wake = clock.schedule(() => {
+      wake = undefined;
+      if (connection.model) void attempt(connection.model);
+    }, ms);
+  };
+
+  const retreat = (): void => {
+    const ms = Math.min(AGAIN.most, AGAIN.first * 2 ** failures++);
+    again(ms * (1 - Math.random() / 5));
+  };
+
+  const ready = (): void => {
+    trouble = undefined;
+    started?.resolve();
+  };
+
+  const laneOf = (mine: Guarded<Channel>, queue: string): Lane & { readonly end: () => void } => {
+    const ends = new Set<() => void>();
+    const tell = (send: () => void): boolean => {
+      if (!mine.open) return false;
+      try {
+        send();
+        return true;
+      } catch {
+        // The channel is closing: the message comes again, which is what the answer says.
+        return false;
+      }
+    };
+    return {
+      queue,
+      get alive() {
+        return mine.open;
+      },
+      acknowledge: (raw) => tell(() => mine.channel.ack(raw)),
+      requeue: (raw) => tell(() => mine.channel.nack(raw, false, true)),
+      onEnd(callback) {
+        ends.add(callback);
+        return () => ends.delete(callback);
+      },
+      end() {
+        for (const callback of ends) callback();
+        ends.clear();
+      },
+    };
+  };
+
+  const consume = async (model: ChannelModel, queue: string): Promise<void> => {
+    const began = clock.now();
+    const mine: Guarded<Channel> = await openChannel(model, report, (error) => {
+      lane.end();
+      if (guarded === mine) guarded = undefined;
+      if (over()) return;
+      if (clock.now() - began > LONG_LIFE) failures = 0;
+      trouble ??= error ? `the broker closed the channel: ${error.message}` : 'the connection was lost';
+      if (error) report({ type: 'warning', message: `${what} was interrupted`, error: withoutUser(error) });
+      queueMicrotask(() => {
+        if (connection.model === model) retreat();
+      });
+    });
+    const lane = laneOf(mine, queue);
+    guarded = mine;
+    try {
+      await mine.channel.prefetch(prefetch);
+      await mine.channel.consume(
+        queue,
+        (raw) => {
+          if (raw) return onDelivery(raw, lane);
+          // RabbitMQ cancels a consumer when its queue is deleted or its node goes.
+          trouble = `queue '${queue}' was deleted, or its node went down`;
+          report({ type: 'warning', message: `${what} was cancelled by the broker: ${trouble}` });
+          forget();
+          void mine.close();
+        },
+        { consumerTag },
+      );
+    } catch (error) {
+      await mine.close();
+      throw consumeError(queue, error);
+    }
+    // Cancelled while it began.
+    if (over()) await mine.close();
+  };
+
+  const attempt = async (model: ChannelModel): Promise<void> => {
+    if (attempting || guarded || over()) return;
+    attempting = true;
+    let failed = false;
+    try {
+      const queue = await prepare(model);
+      if (over()) return;
+      if (queue === undefined) {
+        again(TURN_EVERY);
+        return ready();
+      }
+      await consume(model, queue);
+      if (guarded) ready();
+    } catch (error) {
+      failed = true;
+      trouble = (error as Error).message;
+      // Lost with its connection: the next one calls.
+      if (connection.model !== model) return;
+      if (started && error instanceof MessagingError && !error.retryable) return started.reject(error);
+      report({ type: 'warning', message: `${what} cannot consume; trying again`, error });
+    } finally {
+      attempting = false;
+      // Another connection may have come up while this attempt was at the old one.
+      if (!guarded && connection.model && connection.model !== model) again(0);
+      else if (failed) retreat();
+    }
+  };
+
+  const leave = (): void => {
+    offUp();
+    wake?.();
+    wake = undefined;
+    started?.reject(new ClosedError(`${what} was stopped before it had started`));
+  };
+
+  return {
+    get trouble() {
+      return trouble;
+    },
+    async start() {
+      state = 'running';
+      const first = new Promise<void>((resolve, reject) => (started = { resolve, reject }));
+      offUp = connection.onUp((model) => void attempt(model));
+      try {
+        await first;
+      } finally {
+        started = undefined;
+      }
+    },
+    async cancel() {
+      if (over()) return;
+      state = 'cancelled';
+      leave();
+      try {
+        await guarded?.channel.cancel(consumerTag);
+      } catch {
+        // The channel is gone, and its consumer with it.
+      }
+    },
+    async end() {
+      if (state === 'ended') return;
+      if (state !== 'cancelled') leave();
+      state = 'ended';
+      await guarded?.close();
+    },
+  };
+}

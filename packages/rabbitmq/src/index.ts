@@ -1,0 +1,7 @@
+export type {
+  ClientOptions,
+  RabbitMqHandlerOptions,
+  RabbitMqOptions,
+  RabbitMqPublishOptions,
+} from './options.js';
+export { rabbitmq } from './rabbitmq.js';

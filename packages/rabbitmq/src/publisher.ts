@@ -1,0 +1,320 @@
+import {
+  ClosedError,
+  MessageTooLargeError,
+  PublishRejectedError,
+  TopologyError,
+  type Clock,
+  type TransportEvent,
+} from '@nest-messaging/core/contract';
+import type { ChannelModel, ConfirmChannel, Message as AmqpMessage } from 'amqplib';
+import { openConfirmChannel, type Guarded } from './channel.js';
+import type { Connection } from './connection.js';
+import type { Declarations } from './declarations.js';
+import { CODE, publishError, replyCode } from './errors.js';
+import type { Resource } from './topology.js';
+import { HEADER, type Properties } from './wire.js';
+
+/** A message with its address, as it goes over the wire. */
+export interface Frame {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly properties: Properties;
+  /** A queue must take it. */
+  readonly mandatory: boolean;
+  /** What must be there before it is sent. */
+  readonly needs: readonly Resource[];
+}
+
+/** Publishes with confirms over one connection, through as many channels as the broker makes necessary. */
+export interface Publisher {
+  /**
+   * Resolves when the broker has confirmed it. `frame` is asked for each time it is sent: a delay that began long ago
+   * is shorter by then. What is unconfirmed when the connection is lost is sent again, the same message id on it.
+   *
+   * @throws the signal's reason, once it aborts
+   * @throws {PublishRejectedError} if no queue took a `mandatory` message, or the broker refused it
+   * @throws {MessageTooLargeError} if headers or body are beyond a limit; nothing was sent
+   * @throws {TopologyError} if what it needs cannot be had
+   * @throws {ClosedError} once the publisher is closed
+   */
+  send(frame: () => Frame, signal: AbortSignal): Promise<void>;
+  /** Waits a moment for what is unconfirmed, rejects what was not sent. Safe to call twice; never rejects. */
+  close(): Promise<void>;
+}
+
+interface Entry {
+  readonly frame: () => Frame;
+  readonly settle: (error?: unknown) => void;
+  /** Whoever waited for it has an answer. If it was sent, its confirmation may still come. */
+  settled: boolean;
+  /** The frame as it was sent last. */
+  sent?: Frame;
+  returned?: AmqpMessage;
+  /** Was on a channel that the broker closed for an error: is sent alone, so that it is known whose error it was. */
+  alone?: boolean;
+  /** What it needs was missing once, and was declared anew. */
+  mended?: boolean;
+  /** Connections that the broker closed for an error while only this was under way. */
+  strikes: number;
+}
+
+/** Waits before another attempt to open a channel or to declare, when the connection is there and it failed. */
+const AGAIN_AFTER = 1_000;
+/** Several channels share a connection, so that one end of it proves nothing against a message. */
+const MOST_STRIKES = 3;
+/** Confirms that are on their way when the publisher is closed. */
+const CLOSE_WITHIN = 2_000;
+
+const isSame = (
+  { exchange, routingKey, properties }: Frame,
+  { fields, properties: back }: AmqpMessage,
+): boolean =>
+  exchange === fields.exchange &&
+  routingKey === fields.routingKey &&
+  properties.messageId === back.messageId &&
+  properties.headers[HEADER.id] === back.headers?.[HEADER.id];
+
+function unroutable({ exchange, routingKey }: Frame): PublishRejectedError {
+  return new PublishRejectedError(
+    exchange === ''
+      ? `no queue took the message: queue '${routingKey}' does not exist; create it, or start its worker first`
+      : `no queue took the message: exchange '${exchange}' leads nowhere with routing key '${routingKey}'`,
+  );
+}
+
+export function createPublisher(parts: {
+  readonly connection: Connection;
+  readonly declarations: Declarations;
+  readonly clock: Clock;
+  readonly report: (event: TransportEvent) => void;
+}): Publisher {
+  const { connection, declarations, clock, report } = parts;
+  /** In the order in which they are to be sent. */
+  let waiting: Entry[] = [];
+  /** Sent and unconfirmed on the present channel, oldest first. */
+  const unconfirmed = new Set<Entry>();
+  let guarded: Guarded<ConfirmChannel> | undefined;
+  let opening = false;
+  let full = false;
+  let preparing = false;
+  let closed = false;
+  let wake: (() => void) | undefined;
+  /** Set while closing waits for the last confirmations. */
+  let idle: (() => void) | undefined;
+
+  /** Calls again later, once however often it is asked for. */
+  const again = (): void => {
+    if (wake || closed) return;
+    wake = clock.schedule(() => {
+      wake = undefined;
+      pump();
+    }, AGAIN_AFTER);
+  };
+
+  const sendFirst = (entries: Entry[]): void => {
+    waiting = [...entries, ...waiting];
+  };
+
+  const confirm = (entry: Entry, error: unknown): void => {
+    // Taken back when its channel closed: there, amqplib tells the same as for a refusal.
+    if (!unconfirmed.delete(entry)) return;
+    idle?.();
+    if (entry.settled) return pump();
+    const { sent, returned } = entry;
+    if (error !== null) {
+      entry.settle(
+        new PublishRejectedError('RabbitMQ could not take the message: a queue is full or failed', {
+          cause: error,
+          retryable: true,
+        }),
+      );
+    } else if (!returned) entry.settle();
+    else if (entry.mended || sent!.needs.length === 0) entry.settle(unroutable(sent!));
+    else mend(entry);
+    pump();
+  };
+
+  /** Someone deleted what had been declared: once more from the start. */
+  const mend = (entry: Entry): void => {
+    declarations.forget(entry.sent!.needs);
+    entry.mended = true;
+    entry.returned = undefined;
+    sendFirst([entry]);
+  };
+
+  const onChannelClosed = (model: ChannelModel, error: Error | undefined): void => {
+    guarded = undefined;
+    full = false;
+    const entries = [...unconfirmed];
+    unconfirmed.clear();
+    // amqplib tells the channel's error on the channel, the connection's on the connection.
+    const refusal = error ?? connection.protocolError;
+    const [only] = entries;
+    for (const entry of entries) entry.returned = undefined;
+    if (refusal && entries.length === 1 && isCulprit(only!, error)) {
+      const gone = replyCode(error) === CODE.notFound && !only!.mended && only!.sent!.needs.length > 0;
+      if (gone) mend(only!);
+      else only!.settle(publishError(only!.sent!.exchange, refusal));
+    } else {
+      if (refusal) for (const entry of entries) entry.alone = true;
+      sendFirst(entries.filter(({ settled }) => !settled));
+    }
+    // The connection may be about to be seen as closed too: only then is it known whether a new channel can be had.
+    queueMicrotask(() => {
+      if (connection.model === model) pump();
+    });
+  };
+
+  const isCulprit = (entry: Entry, channelError: Error | undefined): boolean =>
+    channelError !== undefined || ++entry.strikes >= MOST_STRIKES;
+
+  const open = async (model: ChannelModel): Promise<void> => {
+    opening = true;
+    try {
+      const fresh = await openConfirmChannel(model, report, (error) => {
+        if (guarded === fresh) onChannelClosed(model, error);
+      });
+      if (!fresh.open) return;
+      guarded = fresh;
+      full = false;
+      fresh.channel.on('drain', () => {
+        full = false;
+        pump();
+      });
+      // Comes before the confirmation of the same message.
+      fresh.channel.on('return', (message) => {
+        for (const entry of unconfirmed) {
+          if (entry.returned || !entry.sent!.mandatory || !isSame(entry.sent!, message)) continue;
+          entry.returned = message;
+          return;
+        }
+      });
+    } catch (error) {
+      if (connection.model === model)
+        report({ type: 'warning', message: 'no channel to publish on could be opened; trying again', error });
+    } finally {
+      opening = false;
+    }
+    if (guarded) pump();
+    else again();
+  };
+
+  const write = ({ channel }: Guarded<ConfirmChannel>, entry: Entry, frame: Frame): void => {
+    const { exchange, routingKey, body, properties, mandatory } = frame;
+    entry.sent = frame;
+    entry.returned = undefined;
+    try {
+      // amqplib encodes before it writes anything: what throws here was not sent, and harms nobody else.
+      full = !channel.publish(exchange, routingKey, body, { ...properties, mandatory }, (error) =>
+        confirm(entry, error),
+      );
+      unconfirmed.add(entry);
+    } catch (error) {
+      entry.settle(
+        error instanceof RangeError || error instanceof TypeError
+          ? new MessageTooLargeError(
+              `the message's headers do not fit: 64 KiB in all, 255 bytes for an id or a name (${error.message})`,
+              { cause: error },
+            )
+          : error,
+      );
+    }
+  };
+
+  /** Sends what can be sent now. Called whenever something changed. */
+  const pump = (): void => {
+    while (waiting.length > 0 && !closed) {
+      const { model } = connection;
+      if (!model || connection.blocked !== undefined || full || preparing) return;
+      if (!guarded) {
+        if (!opening) void open(model);
+        return;
+      }
+      const entry = waiting[0]!;
+      if (unconfirmed.size > 0 && (entry.alone || [...unconfirmed][0]!.alone)) return;
+      let frame: Frame;
+      try {
+        frame = entry.frame();
+      } catch (error) {
+        entry.settle(error);
+        continue;
+      }
+      const declaring = declarations.pending(model, frame.needs);
+      if (declaring) return prepare(entry, declaring);
+      waiting.shift();
+      write(guarded, entry, frame);
+    }
+  };
+
+  const prepare = (entry: Entry, declaring: Promise<void>): void => {
+    preparing = true;
+    declaring.then(
+      () => {
+        preparing = false;
+        pump();
+      },
+      (error: unknown) => {
+        preparing = false;
+        if (error instanceof TopologyError) entry.settle(error);
+        // Otherwise the connection was lost, and its return goes on from here.
+        pump();
+      },
+    );
+  };
+
+  const offUp = connection.onUp(() => pump());
+  const offUnblocked = connection.onUnblocked(() => pump());
+
+  return {
+    send(frame, signal) {
+      return new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason);
+        if (closed) return reject(new ClosedError('the transport is closed'));
+        const give = (): void => entry.settle(signal.reason);
+        const entry: Entry = {
+          frame,
+          strikes: 0,
+          settled: false,
+          settle(error) {
+            entry.settled = true;
+            signal.removeEventListener('abort', give);
+            const at = waiting.indexOf(entry);
+            if (at >= 0) waiting.splice(at, 1);
+            if (error === undefined) resolve();
+            else reject(error);
+          },
+        };
+        signal.addEventListener('abort', give, { once: true });
+        waiting.push(entry);
+        pump();
+      });
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      offUp();
+      offUnblocked();
+      wake?.();
+      for (const entry of waiting.splice(0))
+        entry.settle(new ClosedError('the transport was closed before the message was sent'));
+      const awaited = (): boolean => [...unconfirmed].some(({ settled }) => !settled);
+      if (awaited() && connection.model && connection.blocked === undefined) {
+        await new Promise<void>((resolve) => {
+          const cancel = clock.schedule(resolve, CLOSE_WITHIN);
+          idle = () => {
+            if (awaited()) return;
+            cancel();
+            resolve();
+          };
+        });
+      }
+      for (const entry of unconfirmed)
+        entry.settle(
+          new ClosedError(
+            'the transport was closed before RabbitMQ confirmed the message: the outcome is unknown',
+          ),
+        );
+    },
+  };
+}

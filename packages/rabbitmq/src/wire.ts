@@ -1,0 +1,218 @@
+import { randomUUID } from 'node:crypto';
+import {
+  fromCloudEvent,
+  MODULE_PREFIX,
+  toCloudEvent,
+  type DeadLetteredMessage,
+  type Destination,
+  type Failure,
+  type Message,
+  type OutgoingMessage,
+} from '@nest-messaging/core/contract';
+import type { GetMessage, Message as AmqpMessage, MessageProperties, Options } from 'amqplib';
+import { destinationOf } from './topology.js';
+
+/** The properties of a message as amqplib takes them. */
+export type Properties = Options.Publish & { headers: Record<string, unknown> };
+
+/**
+ * CloudEvents' prefix in its AMQP binding. `cloudEvents_` is the other one it allows, for brokers that want no colon.
+ * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md#3-amqp-message-mapping
+ */
+const CLOUD_EVENTS = 'cloudEvents:';
+const CLOUD_EVENTS_READ = /^cloudEvents[:_](.+)$/;
+
+/** The module's own headers, on copies only: a message on its way to its first handler carries none. */
+export const HEADER = {
+  /** Handler failures so far + 1. */
+  attempt: 'nm-attempt',
+  /** How often a process died of it, as far as the delivery count of the queue it is in does not tell. */
+  deaths: 'nm-deaths',
+  /** The id that a message without one was given when it was first handed over. */
+  id: 'nm-id',
+  /** What a copy cannot have and its original had: see `copy.ts`. */
+  carried: 'nm-carried',
+  firstFailedAt: 'nm-first-failed-at',
+  errorName: 'nm-error-name',
+  error: 'nm-error',
+  errorCode: 'nm-error-code',
+  failedAt: 'nm-failed-at',
+  attempts: 'nm-attempts',
+  group: 'nm-group',
+  /** The queue a dead letter came from, and is redriven to. */
+  queue: 'nm-queue',
+} as const;
+
+/** Headers that RabbitMQ writes itself, or takes for instructions. */
+const OF_BROKER = /^(CC|BCC|x-death|x-delivery-count|x-acquired-count|x-(first|last)-death-.*)$/;
+
+export const isOfBroker = (name: string): boolean => OF_BROKER.test(name);
+
+/** What goes to the broker: any AMQP client reads the body as it is, and the properties it knows. */
+export function toProperties(message: OutgoingMessage, service: string): Properties {
+  const { publishedAt } = message;
+  const cloudEvent = Object.entries(toCloudEvent(message)).map(([name, value]) => [
+    `${CLOUD_EVENTS}${name}`,
+    value,
+  ]);
+  return {
+    messageId: message.id,
+    // AMQP counts seconds; `cloudEvents:time` has the milliseconds.
+    timestamp: publishedAt === undefined ? undefined : Math.floor(publishedAt / 1_000),
+    contentType: message.contentType,
+    correlationId: message.correlationId,
+    appId: service,
+    type: message.destination.name,
+    persistent: true,
+    headers: { ...message.headers, ...Object.fromEntries(cloudEvent) },
+  };
+}
+
+/** A header's value as text. Undefined for what is no scalar: tables, lists and bytes are for `raw`. */
+function text(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { '!': type, value: inner } = value as { '!'?: unknown; value?: unknown };
+  if (type === 'timestamp' && typeof inner === 'number') {
+    const date = new Date(inner * 1_000);
+    return Number.isNaN(date.getTime()) ? String(inner) : date.toISOString();
+  }
+  if (type === 'decimal') {
+    const { digits, places } = inner as { digits: number; places: number };
+    return (digits / 10 ** places).toFixed(Math.min(places, 100));
+  }
+  return undefined;
+}
+
+const positive = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+
+/** What a copy carries for its original. */
+export interface Carried {
+  readonly exchange?: string;
+  readonly 'routing-key'?: string;
+  readonly expiration?: string;
+  readonly 'user-id'?: string;
+  readonly headers?: Record<string, unknown>;
+}
+
+const isTable = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !Buffer.isBuffer(value);
+
+/** Anyone may send such a header, so that nothing in it is believed to be of its type. */
+export function carriedOf(headers: Readonly<Record<string, unknown>>): Carried | undefined {
+  const carried = headers[HEADER.carried];
+  if (!isTable(carried)) return undefined;
+  const texts = (['exchange', 'routing-key', 'expiration', 'user-id'] as const).flatMap((name) =>
+    typeof carried[name] === 'string' ? [[name, carried[name]]] : [],
+  );
+  const { headers: inner } = carried;
+  return { ...(Object.fromEntries(texts) as Carried), ...(isTable(inner) ? { headers: inner } : {}) };
+}
+
+/** A message as it came from the broker. */
+export interface Received {
+  readonly message: Message;
+  readonly attempt: number;
+  readonly deaths: number;
+  readonly firstFailedAt: number | undefined;
+  /** What the application sees of the broker: for a copy, as if it were the original. */
+  readonly raw: AmqpMessage;
+}
+
+/** Undoes what was done to a copy, so that `raw` is what the original was. */
+function restored(raw: AmqpMessage, carried: Carried | undefined): AmqpMessage {
+  if (!carried) return raw;
+  const headers = Object.entries(raw.properties.headers ?? {}).filter(
+    ([name]) => !name.startsWith(MODULE_PREFIX) && !isOfBroker(name),
+  );
+  const properties: MessageProperties = {
+    ...raw.properties,
+    expiration: carried.expiration,
+    userId: carried['user-id'],
+    headers: { ...Object.fromEntries(headers), ...carried.headers },
+  };
+  return {
+    content: raw.content,
+    fields: {
+      ...raw.fields,
+      exchange: carried.exchange ?? raw.fields.exchange,
+      routingKey: carried['routing-key'] ?? raw.fields.routingKey,
+    },
+    properties,
+  };
+}
+
+/**
+ * Reads any message, foreign ones included: what is missing or of a wrong type is left out, and nothing here throws.
+ *
+ * A message without an id gets a new one at each delivery, until a copy keeps it. One made of its content would make
+ * two equal messages the same, and whoever drops duplicates would lose the second; so its duplicates are not
+ * recognised instead.
+ */
+export function read(raw: AmqpMessage, source: Destination): Received {
+  const headers: Record<string, unknown> = raw.properties.headers ?? {};
+  const { contentType, messageId, correlationId, timestamp, type } = raw.properties;
+  const carried = carriedOf(headers);
+  const attributes: Record<string, string> = Object.create(null);
+  const own: [string, string][] = [];
+  for (const [name, value] of Object.entries(headers)) {
+    const asText = text(value);
+    if (asText === undefined) continue;
+    const attribute = CLOUD_EVENTS_READ.exec(name)?.[1];
+    if (attribute !== undefined) attributes[attribute] = asText;
+    else if (!name.startsWith(MODULE_PREFIX) && !isOfBroker(name)) own.push([name, asText]);
+  }
+  const event = fromCloudEvent(attributes);
+  const routingKey = carried?.['routing-key'] ?? raw.fields.routingKey;
+  const message: Message = {
+    id: event.id || text(messageId) || text(headers[HEADER.id]) || randomUUID(),
+    destination: destinationOf(source, routingKey, event.type ?? text(type)),
+    // What a handler does to its bytes must not reach a copy made afterwards.
+    body: Buffer.from(raw.content),
+    contentType: text(contentType) || attributes['datacontenttype'] || 'application/json',
+    headers: Object.fromEntries(own),
+    key: event.key,
+    source: event.source,
+    publishedAt: event.publishedAt ?? (typeof timestamp === 'number' ? timestamp * 1_000 : undefined),
+    correlationId: text(correlationId) ?? event.correlationId,
+    causationId: event.causationId,
+    expiresAt: event.expiresAt,
+    version: event.version,
+  };
+  return {
+    message,
+    attempt: positive(headers[HEADER.attempt]) ?? 1,
+    deaths: positive(headers[HEADER.deaths]) ?? 0,
+    firstFailedAt: positive(headers[HEADER.firstFailedAt]),
+    raw: restored(raw, carried),
+  };
+}
+
+/** How often the broker handed it over before. Quorum queues count; elsewhere it is always 0. */
+export function deliveryCount({ properties }: AmqpMessage): number {
+  return positive(properties.headers?.['x-delivery-count']) ?? 0;
+}
+
+/** A dead letter. Others may have put messages into the queue too: what they left out is filled in. */
+export function readDeadLetter(raw: GetMessage, source: Destination, group: string): DeadLetteredMessage {
+  const headers: Record<string, unknown> = raw.properties.headers ?? {};
+  const received = read(raw, source);
+  const at = positive(headers[HEADER.failedAt]) ?? 0;
+  const code = text(headers[HEADER.errorCode]);
+  const failure: Failure = {
+    name: text(headers[HEADER.errorName]) ?? 'Error',
+    message: text(headers[HEADER.error]) ?? '',
+    ...(code === undefined ? {} : { code }),
+    at,
+  };
+  return {
+    message: received.message,
+    failure,
+    attempts: positive(headers[HEADER.attempts]) ?? 1,
+    group: text(headers[HEADER.group]) ?? group,
+    firstFailedAt: received.firstFailedAt ?? at,
+    raw: received.raw,
+  };
+}
