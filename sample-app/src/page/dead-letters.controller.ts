@@ -1,0 +1,53 @@
+import {
+  Controller,
+  Param,
+  Post,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import { DeadLetters } from '@nest-messaging/core';
+import { OrderPlaced } from '../contracts/orders.js';
+import { Journal } from '../journal/journal.js';
+
+const unpaid = { topic: OrderPlaced, group: 'payments' };
+
+/** Shows the orders that could not be charged, and lets a person try again. */
+@Controller('dead-letters')
+export class DeadLettersController implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly seen = new Set<string>();
+  private timer?: NodeJS.Timeout;
+
+  constructor(
+    private readonly deadLetters: DeadLetters,
+    private readonly journal: Journal,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => void this.look(), 1_000);
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
+  }
+
+  @Post(':id/redrive')
+  async redrive(@Param('id') id: string): Promise<{ redriven: number }> {
+    return { redriven: await this.deadLetters.redrive(unpaid, [id]) };
+  }
+
+  private async look(): Promise<void> {
+    for (const { message, failure, firstFailedAt } of await this.deadLetters.list(unpaid)) {
+      const key = `${message.id} ${firstFailedAt}`;
+      if (this.seen.has(key)) continue;
+      this.seen.add(key);
+      this.journal.write({
+        service: 'payments',
+        topic: message.destination.name,
+        order: message.correlationId ?? message.id,
+        outcome: 'dead letter',
+        text: failure.message,
+        deadLetter: message.id,
+      });
+    }
+  }
+}

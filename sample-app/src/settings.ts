@@ -1,0 +1,33 @@
+import { memory, type Broker } from '@nest-messaging/core';
+import { parseArgs } from 'node:util';
+import { SERVICES, type Service } from './services.js';
+
+export interface Settings {
+  /** Those of this process, where the shop is split into several. */
+  readonly services?: readonly Service[];
+  readonly broker: Broker | string;
+  /** Prefix of all names on the broker. */
+  readonly namespace: string;
+  readonly port: number;
+}
+
+/** From the command line and the environment. Throws errors that say what to do. */
+export function readSettings(): Settings {
+  const { values } = parseArgs({ options: { service: { type: 'string', multiple: true } } });
+  const { BROKER_URL, NAMESPACE = 'shop', PORT = '3000' } = process.env;
+
+  for (const name of values.service ?? [])
+    if (!(name in SERVICES))
+      throw new Error(`--service ${name}: the shop has ${Object.keys(SERVICES).join(', ')}`);
+  if (values.service && !BROKER_URL)
+    throw new Error(
+      '--service needs a broker that all processes share, and memory belongs to one process alone: ' +
+        'set BROKER_URL=amqp://…, or leave --service out to run the whole shop in this process',
+    );
+  return {
+    services: values.service as Service[] | undefined,
+    broker: BROKER_URL || memory(),
+    namespace: NAMESPACE,
+    port: Number(PORT),
+  };
+}

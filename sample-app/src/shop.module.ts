@@ -1,0 +1,32 @@
+import {
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type INestApplicationContext,
+} from '@nestjs/common';
+import { MessagingModule } from '@nest-messaging/core';
+import { JournalModule } from './journal/journal.module.js';
+import { SERVICES, type Service } from './services.js';
+import type { Settings } from './settings.js';
+
+/** The whole shop, or some of its services. Which of them share a process is said here alone. */
+@Module({})
+export class ShopModule implements BeforeApplicationShutdown {
+  /** Applications of the same process that close with this one. */
+  readonly companions: INestApplicationContext[] = [];
+
+  static of(services: readonly Service[] | undefined, { broker, namespace }: Settings): DynamicModule {
+    return {
+      module: ShopModule,
+      imports: [
+        MessagingModule.forRoot({ service: services?.join('-') ?? 'shop', broker, namespace }),
+        JournalModule,
+        ...(services?.map((name) => SERVICES[name]) ?? Object.values(SERVICES)),
+      ],
+    };
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.companions.map((application) => application.close()));
+  }
+}
