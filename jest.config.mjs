@@ -1,6 +1,8 @@
 /** Tests run straight from source, across packages: the condition `nest-messaging-source` of each package's `exports` points to its `src`. */
-export default {
+const fromSource = {
+  displayName: 'Nest 12',
   testMatch: ['<rootDir>/{packages/*,sample-app}/test/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/compat/(application|fixtures)/'],
   modulePathIgnorePatterns: ['/dist/', '/\\.tmp/'],
   testEnvironment: 'node',
   testEnvironmentOptions: {
@@ -22,3 +24,17 @@ export default {
     ],
   },
 };
+
+/** The tests of the Nest layer once more, on the older NestJS: `scripts/runtimes/nest-11` holds it. */
+const onNest11 = {
+  ...fromSource,
+  displayName: 'Nest 11',
+  testMatch: ['<rootDir>/packages/core/test/nest/*.spec.ts'],
+  moduleNameMapper: {
+    ...fromSource.moduleNameMapper,
+    '^(@nestjs/.*|rxjs|reflect-metadata|class-validator|class-transformer)$':
+      '<rootDir>/scripts/runtimes/nest-11/node_modules/$1',
+  },
+};
+
+export default { projects: [fromSource, onNest11] };

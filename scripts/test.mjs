@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brokers } from './brokers/index.mjs';
 import { release, up } from './brokers/shared.mjs';
-import { nodeBinary, runningMajor, supportedMajors } from './runtimes/runtimes.mjs';
+import { nest11, nodeBinary, runningMajor, supportedMajors } from './runtimes/runtimes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const results = join(root, '.tmp', 'test-results');
@@ -41,6 +41,7 @@ async function testAll() {
   const counts = [];
   let honest = true;
   try {
+    await nest11(say);
     const env = { ...process.env, ...(await addresses()) };
     // The running Node first: its results are there soonest.
     const majors = [...supportedMajors].sort(

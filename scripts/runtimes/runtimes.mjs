@@ -18,16 +18,32 @@ export const runningMajor = Number(process.versions.node.split('.')[0]);
  */
 export async function nodeBinary(major, say) {
   if (major === runningMajor) return process.execPath;
-  const folder = fileURLToPath(new URL(`./node-${major}`, import.meta.url));
-  const binary = join(folder, 'node_modules', '.bin', 'node');
-  if (existsSync(binary)) return binary;
-  say(`Installing Node ${major} for the second run of the tests …`);
+  return installed(`node-${major}`, join('.bin', 'node'), say);
+}
+
+/**
+ * NestJS 11, on which the tests of the Nest layer run a second time: `jest.config.mjs` maps the packages there.
+ * @param {(line: string) => void} say
+ */
+export async function nest11(say) {
+  await installed('nest-11', join('@nestjs', 'core', 'package.json'), say);
+}
+
+/**
+ * @param {string} name of the folder beside this file, with a package.json and a lock file
+ * @param {string} proof path within `node_modules` of what is there once it is installed
+ * @param {(line: string) => void} say
+ * @returns {Promise<string>} full path of the proof
+ */
+async function installed(name, proof, say) {
+  const folder = fileURLToPath(new URL(`./${name}`, import.meta.url));
+  const path = join(folder, 'node_modules', proof);
+  if (existsSync(path)) return path;
+  say(`Installing ${name} for the tests that run on it …`);
   const { ok, output } = await run('npm', ['ci', '--no-audit', '--no-fund'], {
     cwd: folder,
     timeout: 5 * 60_000,
   });
-  if (ok && existsSync(binary)) return binary;
-  throw new Error(
-    `Node ${major}, on which the tests must also run, could not be installed:\n${tail(output)}`,
-  );
+  if (ok && existsSync(path)) return path;
+  throw new Error(`${name}, on which the tests must also run, could not be installed:\n${tail(output)}`);
 }

@@ -15,7 +15,7 @@ import {
   PublishTimeoutError,
 } from '@nest-messaging/core';
 import { deferred } from '../../src/engine/deferred.js';
-import { compile, start } from '../support/application.js';
+import { compile, start, stop } from '../support/application.js';
 
 describe('starting', () => {
   it('lets every module publish in onModuleInit, and its own handlers get it once all are ready', async () => {
@@ -114,7 +114,7 @@ describe('shutting down', () => {
     });
     await bus.publish('a', 1);
     await begun.promise;
-    const closed = app.close();
+    const closed = stop(app);
     release.resolve();
     await closed;
     expect(order[0]).toBe('handled');
@@ -144,7 +144,7 @@ describe('shutting down', () => {
     await first.bus.publish('a', 1);
     await first.bus.publish('a', 2);
     await begun.promise;
-    const closed = first.app.close();
+    const closed = stop(first.app);
     release.resolve();
     await closed;
     expect(seen).toEqual([1]);
@@ -168,13 +168,13 @@ describe('shutting down', () => {
       }
     }
     const { app } = await start({ providers: [Late] });
-    await app.close();
+    await stop(app);
     expect(outcome).toEqual(['destroying', 'shutting down']);
   });
 
   it('rejects what is published afterwards', async () => {
     const { app, bus } = await start({});
-    await app.close();
+    await stop(app);
     await expect(bus.publish('a', 1)).rejects.toThrow(ClosedError);
   });
 
@@ -197,7 +197,7 @@ describe('shutting down', () => {
     await first.bus.publish('a', 1);
     await begun.promise;
     const exitCode = process.exitCode;
-    await first.app.close();
+    await stop(first.app);
     expect(process.exitCode).toBe(1);
     process.exitCode = exitCode;
     expect(await aborted.promise).toBeInstanceOf(ClosedError);

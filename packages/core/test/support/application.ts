@@ -32,10 +32,15 @@ export interface Running {
   ): Promise<Extract<EngineEvent, { type: Type }>>;
 }
 
-const running: INestApplicationContext[] = [];
+const running = new Set<INestApplicationContext>();
+
+/** Closes once: Nest would run the hooks again. */
+export async function stop(app: INestApplicationContext): Promise<void> {
+  if (running.delete(app)) await app.close();
+}
 
 afterEach(async () => {
-  await Promise.all(running.splice(0).map((app) => app.close()));
+  await Promise.all([...running].map(stop));
 });
 
 const silent = (): void => undefined;
@@ -63,7 +68,7 @@ export async function start(metadata: ModuleMetadata, options?: MessagingModuleO
     events.push(event);
     waiting.forEach((look) => look());
   });
-  running.push(app);
+  running.add(app);
   await app.init();
   return {
     app,
