@@ -154,13 +154,18 @@ function lint() {
   return new Promise<Finding[]>((resolve, reject) => {
     const oxlint = join(root, 'node_modules', '.bin', 'oxlint');
     const options = { cwd: copy, maxBuffer: 64 * 1024 * 1024 };
-    execFile(oxlint, ['--type-aware', '--format=json', 'packages', 'sample-app'], options, (_, stdout, stderr) => {
-      try {
-        resolve(JSON.parse(stdout).diagnostics);
-      } catch {
-        reject(new Error(`oxlint gave no report: ${stdout}${stderr}`));
-      }
-    });
+    execFile(
+      oxlint,
+      ['--type-aware', '--format=json', 'packages', 'sample-app'],
+      options,
+      (_, stdout, stderr) => {
+        try {
+          resolve(JSON.parse(stdout).diagnostics);
+        } catch {
+          reject(new Error(`oxlint gave no report: ${stdout}${stderr}`));
+        }
+      },
+    );
   });
 }
 
