@@ -23,17 +23,29 @@ export async function installPackage(name, services, say) {
     return `${name} is not installed; installing it takes root or sudo without a password (by hand: sudo apt-get install ${name})`;
   say(`Installing ${name} with apt-get …`);
   const forbidsStarts = existsSync(policy);
+  // Those that are there already belong to someone.
+  const fresh = await without(services, async (service) => (await run('systemctl', ['cat', service])).ok);
   if (!forbidsStarts) await writeAsRoot(root, policy, '#!/bin/sh\nexit 101\n');
   try {
     // Where lists cannot be refreshed, those at hand may do.
     await root('apt-get', ['update', '-qq']);
     const { ok, output } = await root('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name]);
     if (!ok) return `apt-get install ${name} failed:\n${tail(output)}`;
-    if (existsSync('/run/systemd/system')) await root('systemctl', ['disable', '--quiet', ...services]);
+    // For the next start of the machine; without systemd there is nothing to ask, and nothing to say.
+    await root('systemctl', ['disable', '--quiet', ...fresh]);
     return undefined;
   } finally {
     if (!forbidsStarts) await root('rm', ['-f', policy]);
   }
+}
+
+/**
+ * @param {string[]} all
+ * @param {(one: string) => Promise<boolean>} unwanted
+ */
+async function without(all, unwanted) {
+  const judged = await Promise.all(all.map(async (one) => ({ one, out: await unwanted(one) })));
+  return judged.filter(({ out }) => !out).map(({ one }) => one);
 }
 
 /** @typedef {(command: string, args: string[]) => Promise<{ ok: boolean, output: string }>} AsRoot */
