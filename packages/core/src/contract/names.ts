@@ -33,9 +33,17 @@ function wordsOf(what: string, name: unknown, wildcards: boolean): void {
     );
 }
 
-/** @throws {ConfigurationError} if the name cannot be used on every broker */
+/**
+ * Services, groups and namespaces are single words: with dots in them `a.b` on `c` and `a` on `b.c` would be one name
+ * on the broker.
+ * @throws {ConfigurationError} if the name cannot be used on every broker
+ */
 export function checkName(what: 'service' | 'namespace' | 'group' | 'topic' | 'queue', name: unknown): void {
   wordsOf(what, name, false);
+  if (what !== 'topic' && what !== 'queue' && (name as string).includes('.'))
+    throw new ConfigurationError(
+      `${what} ${JSON.stringify(name)} holds a dot: dots are for topics and queues; use '_' or '-'`,
+    );
 }
 
 /** As {@link checkName}, with `*` and `#` as whole words. */

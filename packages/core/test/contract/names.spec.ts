@@ -69,6 +69,11 @@ describe('names on the broker', () => {
     expect(() => checkName('topic', name)).toThrow(ConfigurationError);
   });
 
+  it.each(['service', 'namespace', 'group'] as const)('of a %s is a single word', (what) => {
+    expect(() => checkName(what, 'a.b')).toThrow(/holds a dot/);
+    expect(() => checkName(what, 'a-b_1')).not.toThrow();
+  });
+
   it('may hold wildcards, as whole words, where a handler names them', () => {
     expect(() => checkTopicOrPattern('order.*.#')).not.toThrow();
     expect(() => checkTopicOrPattern('order.a*')).toThrow(ConfigurationError);
