@@ -23,8 +23,11 @@ export async function installPackage(name, services, say) {
     return `${name} is not installed; installing it takes root or sudo without a password (by hand: sudo apt-get install ${name})`;
   say(`Installing ${name} with apt-get …`);
   const forbidsStarts = existsSync(policy);
-  // Those that are there already belong to someone.
-  const fresh = await without(services, async (service) => (await run('systemctl', ['cat', service])).ok);
+  // One that starts with the machine already is somebody's wish.
+  const fresh = await without(
+    services,
+    async (service) => (await run('systemctl', ['is-enabled', service])).ok,
+  );
   if (!forbidsStarts) await writeAsRoot(root, policy, '#!/bin/sh\nexit 101\n');
   try {
     // Where lists cannot be refreshed, those at hand may do.
