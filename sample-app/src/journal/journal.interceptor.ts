@@ -13,8 +13,10 @@ export class JournalInterceptor implements NestInterceptor {
   constructor(private readonly journal: Journal) {}
 
   intercept(execution: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (execution.getType() !== 'rpc') return next.handle();
     const context = execution.switchToRpc().getContext<MessageContext>();
-    if (execution.getType() !== 'rpc' || context.topic === Noted.topic) return next.handle();
+    // A note of a note of a note …
+    if (context.topic === Noted.topic) return next.handle();
 
     const note = (outcome: Note['outcome'], text: string): void =>
       this.journal.write({

@@ -1,9 +1,10 @@
 import {
   Controller,
+  Logger,
   Param,
   Post,
   type OnApplicationBootstrap,
-  type OnApplicationShutdown,
+  type OnModuleDestroy,
 } from '@nestjs/common';
 import { DeadLetters } from '@nest-messaging/core';
 import { OrderPlaced } from '../contracts/orders.js';
@@ -13,7 +14,8 @@ const unpaid = { topic: OrderPlaced, group: 'payments' };
 
 /** Shows the orders that could not be charged, and lets a person try again. */
 @Controller('dead-letters')
-export class DeadLettersController implements OnApplicationBootstrap, OnApplicationShutdown {
+export class DeadLettersController implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('DeadLetters');
   private readonly seen = new Set<string>();
   private timer?: NodeJS.Timeout;
 
@@ -23,10 +25,11 @@ export class DeadLettersController implements OnApplicationBootstrap, OnApplicat
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.look(), 1_000);
+    const look = (): Promise<void> => this.look().catch((error: Error) => this.logger.warn(error.message));
+    this.timer = setInterval(() => void look(), 1_000);
   }
 
-  onApplicationShutdown(): void {
+  onModuleDestroy(): void {
     clearInterval(this.timer);
   }
 
