@@ -14,19 +14,21 @@ export interface Settings {
 /** From the command line and the environment. Throws errors that say what to do. */
 export function readSettings(): Settings {
   const { values } = parseArgs({ options: { service: { type: 'string', multiple: true } } });
-  const { BROKER_URL, NAMESPACE = 'shop', PORT = '3000' } = process.env;
+  const { BROKER_URL = 'memory:', NAMESPACE = 'shop', PORT = '3000' } = process.env;
+  const onMemory = BROKER_URL === 'memory:';
 
   for (const name of values.service ?? [])
-    if (!(name in SERVICES))
+    if (!Object.hasOwn(SERVICES, name))
       throw new Error(`--service ${name}: the shop has ${Object.keys(SERVICES).join(', ')}`);
-  if (values.service && !BROKER_URL)
+  if (values.service && onMemory)
     throw new Error(
       '--service needs a broker that all processes share, and memory belongs to one process alone: ' +
         'set BROKER_URL=amqp://…, or leave --service out to run the whole shop in this process',
     );
   return {
     services: values.service as Service[] | undefined,
-    broker: BROKER_URL || memory(),
+    // One value: applications that are given it share it. The URL 'memory:' would make a broker for each of them.
+    broker: onMemory ? memory() : BROKER_URL,
     namespace: NAMESPACE,
     port: Number(PORT),
   };
