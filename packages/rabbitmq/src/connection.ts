@@ -167,7 +167,9 @@ export function createConnection(parts: ConnectionParts): Connection {
     if (!connection) return;
     let cancel = (): void => undefined;
     const late = new Promise<void>((resolve) => (cancel = clock.schedule(resolve, CLOSE_WITHIN)));
-    await Promise.race([connection.close(), late]);
+    // A connection lost while it closes answers nothing either, but says so.
+    const lost = new Promise<void>((resolve) => last?.once('close', () => resolve()));
+    await Promise.race([connection.close(), lost, late]);
     cancel();
     model = undefined;
     if (last) destroySocket(last);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   ConnectionError,
+  TopologyError,
   describeSubscription,
   type Clock,
   type Consumer,
@@ -8,6 +9,7 @@ import {
   type HealthPart,
   type Settlement,
   type Subscription,
+  type Topology,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
@@ -43,6 +45,7 @@ export interface ConsumerParts {
   readonly clock: Clock;
   /** Milliseconds. */
   readonly timeout: number;
+  readonly topology: Topology;
   readonly report: (event: TransportEvent) => void;
 }
 
@@ -174,7 +177,10 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
     }
   };
 
-  const resources = plan.retries ? [...delayEnds(owner), ...plan.resources] : plan.resources;
+  // What is bound must be there before, and what is looked for is best missed first where people know its name.
+  const { resources: own, retries } = plan;
+  const ends = retries ? delayEnds(owner) : [];
+  const resources = parts.topology === 'create' ? [...ends, ...own] : [...own, ...ends];
 
   const prepare = async (model: ChannelModel): Promise<string | undefined> => {
     await declarations.ensure(model, resources);
@@ -256,7 +262,9 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
     await Promise.race([started, late]);
   } catch (error) {
     await abandon();
-    throw error;
+    throw error instanceof TopologyError
+      ? new TopologyError(`${what}: ${error.message}`, { cause: error.cause })
+      : error;
   } finally {
     cancel();
   }

@@ -1,5 +1,6 @@
 import {
   UnsupportedError,
+  type DeadLetteredMessage,
   type DeadLetters,
   type SubscriptionId,
   type TransportEvent,
@@ -54,22 +55,16 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
   const look = <T>(
     id: SubscriptionId,
     none: T,
-    work: (channel: Channel, queue: string, count: number) => Promise<T>,
-  ) => {
+    work: (channel: Channel, queue: string) => Promise<T>,
+  ): Promise<T> => {
     const queue = deadQueue(owner, id);
     return alone(queue, async () => {
       const model = await current();
       const guarded = await openChannel(model, report);
       try {
-        let count: number;
-        try {
-          count = (await guarded.channel.checkQueue(queue)).messageCount;
-        } catch (error) {
-          if (replyCode(error) === CODE.notFound) return none;
-          throw error;
-        }
-        return await work(guarded.channel, queue, count);
+        return await work(guarded.channel, queue);
       } catch (error) {
+        if (replyCode(error) === CODE.notFound) return none;
         throw connection.model === model ? error : lostConnection(connection.address, error);
       } finally {
         // Said aloud before the channel closes, so that the next look finds everything in its place.
@@ -78,6 +73,20 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
       }
     });
   };
+
+  /**
+   * Each of those that are there now: what comes meanwhile is for another time, or a redriven message that fails again
+   * would be seen for ever. Only the answer to `basic.get` has a count that is up to date.
+   */
+  async function* each(channel: Channel, queue: string): AsyncGenerator<GetMessage> {
+    let left: number | undefined;
+    do {
+      const raw = await channel.get(queue);
+      if (!raw) return;
+      left = left === undefined ? raw.fields.messageCount : left - 1;
+      yield raw;
+    } while (left > 0);
+  }
 
   /** Where a dead letter came from; one that does not say belongs to the subscription's own queue. */
   const homeOf = (raw: GetMessage, id: SubscriptionId): string => {
@@ -91,18 +100,18 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
 
   return {
     list: (id, limit) =>
-      look(id, [], async (channel, queue) => {
-        const letters = [];
-        while (letters.length < limit) {
-          const raw = await channel.get(queue);
-          if (!raw) break;
+      look<DeadLetteredMessage[]>(id, [], async (channel, queue) => {
+        const letters: DeadLetteredMessage[] = [];
+        if (limit <= 0) return letters;
+        for await (const raw of each(channel, queue)) {
           letters.push(readDeadLetter(raw, id.source, id.group));
+          if (letters.length >= limit) break;
         }
         return letters;
       }),
 
     redrive: (id, ids) =>
-      look(id, 0, async (channel, queue, count) => {
+      look(id, 0, async (channel, queue) => {
         const underway = new Set<Promise<void>>();
         const never = new AbortController().signal;
         let redriven = 0;
@@ -110,8 +119,7 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
         const move = async (raw: GetMessage): Promise<void> => {
           try {
             const home = homeOf(raw, id);
-            const { message, firstFailedAt: _ } = read(raw, id.source);
-            const properties = copyProperties(raw, message.id, {});
+            const properties = copyProperties(raw, read(raw, id.source).message.id, {});
             await publisher.send(
               () => ({
                 exchange: '',
@@ -129,10 +137,8 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
             failure ??= { error };
           }
         };
-        // No more than there were: what fails again meanwhile is for another time.
-        for (let seen = 0; seen < count && !failure; seen++) {
-          const raw = await channel.get(queue);
-          if (!raw) break;
+        for await (const raw of each(channel, queue)) {
+          if (failure) break;
           if (ids && !ids.has(read(raw, id.source).message.id)) continue;
           const moving = move(raw).finally(() => underway.delete(moving));
           underway.add(moving);
@@ -144,12 +150,10 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
       }),
 
     purge: (id, ids) =>
-      look(id, 0, async (channel, queue, count) => {
+      look(id, 0, async (channel, queue) => {
         if (!ids) return (await channel.purgeQueue(queue)).messageCount;
         let purged = 0;
-        for (let seen = 0; seen < count; seen++) {
-          const raw = await channel.get(queue);
-          if (!raw) break;
+        for await (const raw of each(channel, queue)) {
           if (!ids.has(read(raw, id.source).message.id)) continue;
           channel.ack(raw);
           purged++;

@@ -75,6 +75,9 @@ const isSame = (
   properties.messageId === back.messageId &&
   properties.headers[HEADER.id] === back.headers?.[HEADER.id];
 
+const unknownOutcome = (): ClosedError =>
+  new ClosedError('the transport was closed before RabbitMQ confirmed the message: the outcome is unknown');
+
 function unroutable({ exchange, routingKey }: Frame): PublishRejectedError {
   return new PublishRejectedError(
     exchange === ''
@@ -148,6 +151,11 @@ export function createPublisher(parts: {
     full = false;
     const entries = [...unconfirmed];
     unconfirmed.clear();
+    if (closed) {
+      for (const entry of entries) entry.settle(unknownOutcome());
+      idle?.();
+      return;
+    }
     // amqplib tells the channel's error on the channel, the connection's on the connection.
     const refusal = error ?? connection.protocolError;
     const [only] = entries;
@@ -309,12 +317,7 @@ export function createPublisher(parts: {
           };
         });
       }
-      for (const entry of unconfirmed)
-        entry.settle(
-          new ClosedError(
-            'the transport was closed before RabbitMQ confirmed the message: the outcome is unknown',
-          ),
-        );
+      for (const entry of unconfirmed) entry.settle(unknownOutcome());
     },
   };
 }

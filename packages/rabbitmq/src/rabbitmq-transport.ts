@@ -220,6 +220,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
         taken,
         clock,
         timeout,
+        topology,
         report,
       });
       if (closed) {

@@ -1,0 +1,79 @@
+import { createServer, connect, type Server, type Socket } from 'node:net';
+
+/** A way to the broker that a test can cut, close, or make swallow what is sent. */
+export interface Proxy {
+  readonly url: string;
+  /** Connections open at present. */
+  readonly connections: number;
+  /** Resets every connection; new ones are let through. */
+  cut(): void;
+  /** Cuts, and refuses new ones until the answer is called. */
+  away(): Promise<() => Promise<void>>;
+  /** Lets nothing through in either direction, and says nothing, until the answer is called. */
+  swallow(): () => void;
+  close(): Promise<void>;
+}
+
+export async function startProxy(to: string): Promise<Proxy> {
+  const target = new URL(to);
+  const sockets = new Set<Socket>();
+  let swallowing = false;
+  let server: Server;
+
+  const accept = (client: Socket): void => {
+    const broker = connect(Number(target.port || 5672), target.hostname);
+    for (const [from, into] of [
+      [client, broker],
+      [broker, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('data', (bytes) => void (swallowing || into.write(bytes)));
+      from.on('error', () => {});
+      from.on('close', () => {
+        sockets.delete(from);
+        into.destroy();
+      });
+    }
+  };
+
+  const listen = (port: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      server = createServer(accept);
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', () => resolve());
+    });
+
+  const shut = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      cut();
+    });
+
+  const cut = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+
+  await listen(0);
+  const { port } = server!.address() as { port: number };
+  const url = new URL(to);
+  url.hostname = '127.0.0.1';
+  url.port = `${port}`;
+  return {
+    url: url.href.replace(/\/$/, ''),
+    get connections() {
+      return sockets.size / 2;
+    },
+    cut,
+    async away() {
+      await shut();
+      return () => listen(port);
+    },
+    swallow() {
+      swallowing = true;
+      return () => {
+        swallowing = false;
+      };
+    },
+    close: shut,
+  };
+}
