@@ -61,6 +61,11 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
   const inPlace = options.ordered || options.broadcast;
   const lanes = createLanes();
   const slots = createSlots(options.concurrency);
+  /** One listener for all: a signal with a listener for each message is slow, and Node warns of it. */
+  const running = new Set<(error: unknown) => void>();
+  parts.deadline.addEventListener('abort', () => running.forEach((giveUp) => giveUp(parts.deadline.reason)));
+  const waiting = new Set<() => void>();
+  draining.addEventListener('abort', () => waiting.forEach((stop) => stop()));
 
   async function payloadOf({ message }: Delivery): Promise<unknown> {
     try {
@@ -92,17 +97,16 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
       late.reject(error);
       controller.abort(error);
     };
-    const shutDown = (): void => giveUp(parts.deadline.reason);
     const cancelTimer = clock.schedule(
       () => giveUp(new HandlerTimeoutError(`the handler ran longer than ${options.timeout} ms`)),
       options.timeout,
     );
-    parts.deadline.addEventListener('abort', shutDown, { once: true });
+    running.add(giveUp);
     try {
       await Promise.race([whileHandling(context, async () => parts.invoke(payload, context)), late.promise]);
     } finally {
       cancelTimer();
-      parts.deadline.removeEventListener('abort', shutDown);
+      running.delete(giveUp);
     }
   }
 
@@ -117,19 +121,17 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
     return { type: 'retry', delay: delayAfter(options.retry, attempt) };
   }
 
-  /** Waits unless shutdown begins; answers whether the whole time has passed. */
-  function wait(ms: number): Promise<boolean> {
+  /** Waits unless shutdown begins. */
+  function wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const stop = (): void => {
         cancel();
-        resolve(false);
+        waiting.delete(stop);
+        resolve();
       };
-      const cancel = clock.schedule(() => {
-        draining.removeEventListener('abort', stop);
-        resolve(true);
-      }, ms);
+      const cancel = clock.schedule(stop, ms);
       if (draining.aborted) stop();
-      else draining.addEventListener('abort', stop, { once: true });
+      else waiting.add(stop);
     });
   }
 

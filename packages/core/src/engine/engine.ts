@@ -119,7 +119,7 @@ export function createEngine(options: EngineOptions): Engine {
     timeout: options.publish.timeout,
     clock,
     observe,
-    ready: () => started.promise,
+    starting: () => (state === 'started' ? undefined : started.promise),
   });
 
   function register(handler: HandlerSpec): void {

@@ -61,8 +61,8 @@ export interface PublisherParts {
   readonly timeout: number;
   readonly clock: Clock;
   readonly observe: Observer;
-  /** Resolves when the transport is connected and subscribed; rejects when it never will be. */
-  readonly ready: () => Promise<void>;
+  /** Resolves when the transport is connected and subscribed, rejects when it never will be; absent once it is. */
+  readonly starting: () => Promise<void> | undefined;
 }
 
 export type Target = string | EventContract<any, any>;
@@ -186,7 +186,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
     try {
       leave = await room.take(message.body.byteLength, signal);
       waitingFor = 'the application was not started';
-      await withinSignal(parts.ready(), signal);
+      const starting = parts.starting();
+      if (starting) await withinSignal(starting, signal);
+      signal.throwIfAborted();
       waitingFor = `${transport.name} did not confirm`;
       await transport.publish(message, signal);
       parts.observe({ type: 'published', message, payload });
