@@ -14,11 +14,12 @@ import {
 import type { Codec } from './codec.js';
 import { whileHandling } from './current-message.js';
 import { deferred } from './deferred.js';
-import type { Observer } from './events.js';
+import type { Handling, Observer } from './events.js';
 import { failureOf } from './failure.js';
 import type { ResolvedHandlerOptions } from './handler-options.js';
-import { createLanes, createSlots } from './lanes.js';
+import { createLanes } from './lanes.js';
 import { MessageContext } from './message-context.js';
+import { createRoom } from './room.js';
 import { delayAfter } from './retry-policy.js';
 import { validate } from './validation.js';
 
@@ -50,8 +51,6 @@ class PoisonError extends Error {
   override readonly name = 'PoisonError';
 }
 
-type Decision = { type: 'discard' } | { type: 'dead-letter' } | { type: 'retry'; delay: number };
-
 const RELEASE: Settlement = { type: 'release' };
 const ACKNOWLEDGE: Settlement = { type: 'acknowledge' };
 
@@ -60,7 +59,7 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
   const { options, contract, clock, observe, draining } = parts;
   const inPlace = options.ordered || options.broadcast;
   const lanes = createLanes();
-  const slots = createSlots(options.concurrency);
+  const slots = createRoom({ messages: options.concurrency, bytes: 0 });
   /** One listener for all: a signal with a listener for each message is slow, and Node warns of it. */
   const running = new Set<(error: unknown) => void>();
   parts.deadline.addEventListener('abort', () => running.forEach((giveUp) => giveUp(parts.deadline.reason)));
@@ -110,15 +109,66 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
     }
   }
 
-  /** What a failure leads to, apart from how the waiting is done. */
-  function decide(error: unknown, attempt: number): Decision {
-    if (error instanceof Discard) return { type: 'discard' };
-    const final: Decision = { type: options.deadLetter && !options.broadcast ? 'dead-letter' : 'discard' };
-    if (error instanceof PoisonError || error instanceof DeadLetter || attempt >= options.retry.attempts)
-      return final;
-    if (error instanceof RetryLater) return { type: 'retry', delay: error.delay };
-    if (options.retry.never.some((never) => error instanceof never)) return final;
-    return { type: 'retry', delay: delayAfter(options.retry, attempt) };
+  /** What a failure leads to. */
+  function afterFailure(thrown: unknown, about: Handling, receivedAt: number): Settlement {
+    if (parts.deadline.aborted) {
+      // Whatever a handler throws that was told to stop: it had no fair attempt.
+      observe({ type: 'released', ...about });
+      return RELEASE;
+    }
+    const error = thrown instanceof PoisonError ? thrown.cause : thrown;
+    const hopeless =
+      thrown instanceof PoisonError ||
+      error instanceof DeadLetter ||
+      about.attempt >= options.retry.attempts ||
+      (!(error instanceof RetryLater) && options.retry.never.some((never) => error instanceof never));
+    if (error instanceof Discard || (hopeless && (options.broadcast || !options.deadLetter))) {
+      observe({ type: 'discarded', ...about, error });
+      return ACKNOWLEDGE;
+    }
+    const failure = failureOf(error, clock.now());
+    if (hopeless) {
+      observe({ type: 'dead-lettered', ...about, error });
+      return { type: 'dead-letter', failure };
+    }
+    const delay = Math.min(
+      error instanceof RetryLater ? error.delay : delayAfter(options.retry, about.attempt),
+      inPlace ? Math.max(0, parts.maxHold - (clock.now() - receivedAt)) : parts.maxDelay,
+    );
+    observe({ type: 'retried', ...about, error, delay });
+    return { type: 'retry', delay, failure };
+  }
+
+  /** What becomes of a message without its handler: shutdown has begun, or nobody wants it any more. */
+  function beforeHandling(about: Handling): Settlement | undefined {
+    if (draining.aborted) {
+      observe({ type: 'released', ...about });
+      return RELEASE;
+    }
+    const { expiresAt } = about.message;
+    if (expiresAt === undefined || expiresAt > clock.now()) return undefined;
+    observe({ type: 'expired', ...about });
+    return ACKNOWLEDGE;
+  }
+
+  async function attemptOnce(delivery: Delivery, attempt: number, receivedAt: number): Promise<Settlement> {
+    const about: Handling = { message: delivery.message, group: options.group, attempt };
+    // Elsewhere the transport hands over no more than there are slots; in place it holds what waits, too.
+    const leave = inPlace ? await slots.take(0) : undefined;
+    try {
+      const early = beforeHandling(about);
+      if (early) return early;
+      if (delivery.deaths > 0 && attempt + delivery.deaths > options.retry.attempts)
+        throw new DeadLetter(`the process died ${delivery.deaths} times while it handled this message`);
+      const began = clock.now();
+      await handle(delivery, attempt, receivedAt);
+      observe({ type: 'handled', ...about, duration: clock.now() - began });
+      return ACKNOWLEDGE;
+    } catch (thrown) {
+      return afterFailure(thrown, about, receivedAt);
+    } finally {
+      leave?.();
+    }
   }
 
   /** Waits unless shutdown begins. */
@@ -136,52 +186,10 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
   }
 
   async function settle(delivery: Delivery, receivedAt: number): Promise<Settlement> {
-    const { message } = delivery;
     for (let attempt = delivery.attempt; ; attempt++) {
-      const about = { message, group: options.group, attempt };
-      const released = (): Settlement => {
-        observe({ type: 'released', ...about });
-        return RELEASE;
-      };
-      if (draining.aborted) return released();
-      if (message.expiresAt !== undefined && message.expiresAt <= clock.now()) {
-        observe({ type: 'expired', ...about });
-        return ACKNOWLEDGE;
-      }
-      const began = clock.now();
-      let caught: unknown;
-      try {
-        if (delivery.deaths > 0 && attempt + delivery.deaths > options.retry.attempts)
-          throw new DeadLetter(`the process died ${delivery.deaths} times while it handled this message`);
-        // Only in place is the wait for a slot here: elsewhere the transport hands over no more than there are slots.
-        await (inPlace
-          ? slots(() => handle(delivery, attempt, receivedAt))
-          : handle(delivery, attempt, receivedAt));
-        observe({ type: 'handled', ...about, duration: clock.now() - began });
-        return ACKNOWLEDGE;
-      } catch (thrown) {
-        caught = thrown;
-      }
-      // Whatever a handler throws that was told to stop: it had no fair attempt.
-      if (parts.deadline.aborted) return released();
-      const error = caught instanceof PoisonError ? caught.cause : caught;
-      const decision = decide(caught, attempt);
-      if (decision.type === 'discard') {
-        observe({ type: 'discarded', ...about, error });
-        return ACKNOWLEDGE;
-      }
-      const failure = failureOf(error, clock.now());
-      if (decision.type === 'dead-letter') {
-        observe({ type: 'dead-lettered', ...about, error });
-        return { type: 'dead-letter', failure };
-      }
-      const delay = Math.min(
-        decision.delay,
-        inPlace ? Math.max(0, parts.maxHold - (clock.now() - receivedAt)) : parts.maxDelay,
-      );
-      observe({ type: 'retried', ...about, error, delay });
-      if (!inPlace) return { type: 'retry', delay, failure };
-      await wait(delay);
+      const settlement = await attemptOnce(delivery, attempt, receivedAt);
+      if (settlement.type !== 'retry' || !inPlace) return settlement;
+      await wait(settlement.delay);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Message, TransportEvent } from '../contract/index.js';
 
-interface Handling {
+/** Which message, for whom, and for the how manieth time. */
+export interface Handling {
   readonly message: Message;
   readonly group: string;
   readonly attempt: number;

@@ -1,5 +1,3 @@
-import pLimit from 'p-limit';
-
 /** Runs what belongs to one key one after the other, in the order of the calls. */
 export interface Lanes {
   /** `run` starts when all earlier runs of its key have ended; without a key at once. */
@@ -21,9 +19,4 @@ export function createLanes(): Lanes {
       return mine;
     },
   };
-}
-
-/** Runs at most `count` at a time. */
-export function createSlots(count: number): <T>(run: () => Promise<T>) => Promise<T> {
-  return pLimit(count);
 }

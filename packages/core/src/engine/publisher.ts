@@ -21,7 +21,7 @@ import {
 import type { Codec } from './codec.js';
 import { currentMessage } from './current-message.js';
 import type { Observer } from './events.js';
-import { createRoom, type PendingLimit } from './pending-limit.js';
+import { createRoom, type RoomLimit } from './room.js';
 import { validate } from './validation.js';
 
 /** What a publish may set under a transport's own name; transport packages add theirs by declaration merging. */
@@ -56,7 +56,7 @@ export interface PublisherParts {
   readonly codec: Codec;
   readonly source: string;
   readonly maxBodySize: number;
-  readonly limit: PendingLimit;
+  readonly limit: RoomLimit;
   /** Milliseconds. */
   readonly timeout: number;
   readonly clock: Clock;

@@ -4,7 +4,7 @@ import { jsonCodec } from '../../src/engine/codec.js';
 import { deferred } from '../../src/engine/deferred.js';
 import { failureOf } from '../../src/engine/failure.js';
 import { createLanes } from '../../src/engine/lanes.js';
-import { createRoom } from '../../src/engine/pending-limit.js';
+import { createRoom } from '../../src/engine/room.js';
 import { delayAfter, longestWait, retryPolicy } from '../../src/engine/retry-policy.js';
 
 describe('a retry policy', () => {

@@ -1,17 +1,17 @@
-/** How much may wait to be published at a time. */
-export interface PendingLimit {
+/** How much may be taken at a time. */
+export interface RoomLimit {
   readonly messages: number;
   readonly bytes: number;
 }
 
 export interface Room {
   /** Resolves with what gives the room back. First come, first served. Rejects with the signal's reason. */
-  take(bytes: number, signal: AbortSignal): Promise<() => void>;
+  take(bytes: number, signal?: AbortSignal): Promise<() => void>;
   /** Messages that hold room now. */
   readonly taken: number;
 }
 
-export function createRoom(limit: PendingLimit): Room {
+export function createRoom(limit: RoomLimit): Room {
   let messages = 0;
   let bytes = 0;
   const waiting = new Set<{ size: number; admit: () => void }>();
@@ -38,12 +38,12 @@ export function createRoom(limit: PendingLimit): Room {
       return messages;
     },
     take(size, signal) {
-      if (signal.aborted) return Promise.reject(signal.reason as Error);
+      if (signal?.aborted) return Promise.reject(signal?.reason as Error);
       if (waiting.size === 0 && fits(size)) return Promise.resolve(occupy(size));
       return new Promise((resolve, reject) => {
         const leave = (): void => {
           waiting.delete(entry);
-          signal.removeEventListener('abort', refuse);
+          signal?.removeEventListener('abort', refuse);
         };
         const entry = {
           size,
@@ -54,10 +54,10 @@ export function createRoom(limit: PendingLimit): Room {
         };
         const refuse = (): void => {
           leave();
-          reject(signal.reason as Error);
+          reject(signal?.reason as Error);
         };
         waiting.add(entry);
-        signal.addEventListener('abort', refuse, { once: true });
+        signal?.addEventListener('abort', refuse, { once: true });
       });
     },
   };
