@@ -1,6 +1,6 @@
 import type { Message, TransportEvent } from '../contract/index.js';
 
-/** Which message, for whom, and for the how manieth time. */
+/** Which message, in which group, at which attempt. */
 export interface Handling {
   readonly message: Message;
   readonly group: string;
