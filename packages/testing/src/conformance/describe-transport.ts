@@ -33,8 +33,10 @@ export interface TestRunner {
   readonly afterAll: (run: () => Promise<void>) => unknown;
 }
 
-/** Beyond every wait inside a guarantee, so that its own message is seen and not the runner's. */
-const TIMEOUT = 120_000;
+/** Milliseconds; beyond every wait inside a guarantee, so that its own message is seen first. */
+const LIMIT = 60_000;
+/** And beyond what ends and cleans up after it. */
+const TIMEOUT = 3 * LIMIT;
 
 /**
  * Shows every guarantee on a transport, one test each.
@@ -50,11 +52,11 @@ export function describeTransport(
 
   /** Those that wait for time to pass wait together: the first one that runs starts them all. */
   const shown = (guarantee: Guarantee): Promise<Keeping> => {
-    if (!guarantee.waits) return show(guarantee, create);
+    if (!guarantee.waits) return show(guarantee, create, LIMIT);
     if (waiting.size === 0)
       for (const other of guarantees) {
         if (!other.waits) continue;
-        const showing = show(other, create);
+        const showing = show(other, create, LIMIT);
         showing.catch(() => {}); // its own test tells of it
         waiting.set(other, showing);
       }

@@ -60,6 +60,8 @@ export const foreign = concern('Open wire', (states) => {
         'the dead letter',
       );
       const [letter] = await application.deadLetters(probe.subscription);
+      for (const { message } of probe.seen)
+        assert.equal(Buffer.from(message.body).toString('hex'), Buffer.from(body).toString('hex'));
       assert.equal(letter!.attempts, 2);
       assert.equal(Buffer.from(letter!.message.body).toString('hex'), Buffer.from(body).toString('hex'));
       assert.equal(letter!.message.id, probe.seen[0]!.message.id, 'its id changed between attempts');

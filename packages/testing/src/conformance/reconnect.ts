@@ -59,19 +59,21 @@ export const reconnect = concern('Reconnect', (states) => {
       const application = await open();
       const probe = await application.subscribe(topic());
       const outcomes: Promise<string | undefined>[] = [];
+      const publish = (body: string): void => {
+        const publishing = application.publish(topic(), { body, signal: AbortSignal.timeout(20_000) });
+        outcomes.push(
+          publishing.then(
+            () => body,
+            () => undefined,
+          ),
+        );
+      };
       for (let round = 0; round < 4; round++) {
-        for (let i = 0; i < 50; i++) {
-          const body = `${round}-${i}`;
-          const signal = AbortSignal.timeout(20_000);
-          outcomes.push(
-            application.publish(topic(), { body, signal }).then(
-              () => body,
-              () => undefined,
-            ),
-          );
-        }
+        for (let i = 0; i < 50; i++) publish(`${round}-${i} before the cut`);
         await until(() => probe.seen.length > 0, 'messages to flow', 30_000);
-        await hook('cut')();
+        const cut = hook('cut')();
+        for (let i = 0; i < 20; i++) publish(`${round}-${i} during the cut`);
+        await cut;
       }
       const resolved = (await Promise.all(outcomes)).filter((body) => body !== undefined);
       assert.ok(resolved.length > 0, 'nothing was published at all');

@@ -40,6 +40,8 @@ export const retries = concern('Retry', (states) => {
       for (let i = 0; i < 5; i++) await application.publish(topic(), 'other');
       await until(() => probe.seen.length === 7, 'all seven deliveries');
       assert.deepEqual(probe.texts, ['failing', 'other', 'other', 'other', 'other', 'other', 'failing']);
+      const [first, ...others] = probe.seen.slice(0, 6).map(({ at }) => at);
+      for (const at of others) assert.ok(at - first! < 2_500, `another came after ${at - first!} ms`);
     },
     { waits: true },
   );

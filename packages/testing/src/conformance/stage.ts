@@ -69,8 +69,6 @@ export interface Stage {
 const LIMIT = 20_000;
 /** How often a condition is looked at that nothing announces. */
 const LOOK_AGAIN = 25;
-/** Virtual time is bounded too, or a timer that sets itself anew would keep a test for ever. */
-const MOST_TIMERS = 20_000;
 
 const never = new AbortController().signal;
 
@@ -170,23 +168,31 @@ export function createStage(under: TestBroker): OwnStage {
     return application;
   };
 
-  const untilVirtual = async (condition: () => boolean | Promise<boolean>, what: string): Promise<void> => {
-    for (let fired = 0; fired < MOST_TIMERS; fired++) {
+  const untilVirtual = async (
+    condition: () => boolean | Promise<boolean>,
+    what: string,
+    limit: number,
+  ): Promise<void> => {
+    const virtual = under.clock!;
+    const last = virtual.now() + limit;
+    for (;;) {
       for (let turn = 0; turn < 30; turn++) {
         if (await condition()) return;
         await turns(1);
       }
-      if (under.clock!.advanceToNext()) continue;
-      // Nothing is left to wait for but what needs real time: the machine's own asynchronous work.
-      const deadline = performance.now() + 50;
-      while (performance.now() < deadline) {
-        if (await condition()) return;
-        await turns(1);
+      if (virtual.nextAt === undefined) {
+        // Nothing is left to wait for but what needs real time: the machine's own asynchronous work.
+        const deadline = performance.now() + 50;
+        while (performance.now() < deadline) {
+          if (await condition()) return;
+          await turns(1);
+        }
+        if (virtual.nextAt === undefined)
+          assert.fail(`waited for ${what}, and nothing is left that could bring it about`);
       }
-      if (under.clock!.nextAt === undefined)
-        assert.fail(`waited for ${what}, and nothing is left that could bring it about`);
+      if (virtual.nextAt > last) assert.fail(`waited ${limit} ms for ${what}`);
+      virtual.advanceToNext();
     }
-    assert.fail(`waited for ${what} through ${MOST_TIMERS} timers`);
   };
 
   const untilReal = async (
@@ -231,7 +237,7 @@ export function createStage(under: TestBroker): OwnStage {
       return service;
     },
     until: (condition, what, limit = LIMIT) =>
-      under.clock ? untilVirtual(condition, what) : untilReal(condition, what, limit),
+      under.clock ? untilVirtual(condition, what, limit) : untilReal(condition, what, limit),
     hook(name) {
       const given = under[name];
       if (given !== undefined) return given as Hooks[typeof name];
