@@ -3,6 +3,7 @@ import { ExternalContextCreator, type ModulesContainer } from '@nestjs/core';
 import type { Engine } from '../engine/index.js';
 import { findHandlers, findMistakenListeners } from './discovery.js';
 import { createInvoker } from './invoker.js';
+import { onSecondSignal } from './second-signal.js';
 import { DEFAULT_CONNECTION, engineNamed, type Engines } from './runtime.js';
 
 /** The application's messaging from its first hook to its last. */
@@ -17,8 +18,6 @@ export interface Lifecycle {
   close(): Promise<void>;
 }
 
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-
 export function createLifecycle(
   engines: Engines,
   modules: ModulesContainer,
@@ -27,12 +26,7 @@ export function createLifecycle(
   drainTimeout: number,
 ): Lifecycle {
   const all: readonly Engine[] = [...engines.values()];
-  // Nest ignores a second signal; whoever sends one wants the process to end.
-  const endAtOnce = (signal: NodeJS.Signals): void => {
-    logger.warn(`${signal} while draining: ending at once; what was not settled is delivered again`);
-    process.exit(1);
-  };
-  const ignoreSignals = (): void => SIGNALS.forEach((signal) => process.removeListener(signal, endAtOnce));
+  let ignoreSignals = (): void => undefined;
 
   function register(): void {
     for (const { label, metadata, host, defaultGroup } of findHandlers(modules))
@@ -72,7 +66,10 @@ export function createLifecycle(
         );
     },
     async drain() {
-      SIGNALS.forEach((signal) => process.on(signal, endAtOnce));
+      ignoreSignals = onSecondSignal((signal) => {
+        logger.warn(`${signal} while draining: ending at once; what was not settled is delivered again`);
+        process.exit(1);
+      });
       logger.log('draining: nothing more is taken, running handlers end');
       const ended = await Promise.all(all.map((engine) => engine.drain(drainTimeout)));
       if (ended.every(Boolean)) return;
@@ -83,7 +80,6 @@ export function createLifecycle(
     },
     async close() {
       await closeAll();
-      // Before Nest raises the signal again, which is meant to end the process in the ordinary way.
       ignoreSignals();
     },
   };

@@ -13,7 +13,8 @@ function stack(error: unknown): string | undefined {
 export function logEvent(logger: Pick<Logger, 'log' | 'warn' | 'error'>, event: EngineEvent): void {
   const about = (): string => {
     const { message, group, attempt } = event as Extract<EngineEvent, { type: 'handled' }>;
-    return `message ${message.id} of '${message.destination.name}' in group '${group}', attempt ${attempt}`;
+    const conversation = message.correlationId === undefined ? '' : ` (correlation ${message.correlationId})`;
+    return `message ${message.id}${conversation} of '${message.destination.name}' in group '${group}', attempt ${attempt}`;
   };
   switch (event.type) {
     case 'connected':

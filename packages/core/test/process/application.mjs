@@ -41,11 +41,20 @@ Reflect.defineMetadata(
 );
 Reflect.defineMetadata('providers', [Handler, Database], AppModule);
 
-const app = await NestFactory.createApplicationContext(AppModule, {
-  logger: new Logger(),
-  abortOnError: false,
-});
-app.enableShutdownHooks();
+/** @param {typeof AppModule} type */
+async function start(type) {
+  const app = await NestFactory.createApplicationContext(type, { logger: new Logger(), abortOnError: false });
+  app.enableShutdownHooks();
+  return app;
+}
+
+const app = await start(AppModule);
 // Memory has no server that keeps the process alive.
 setInterval(() => undefined, 1_000);
+if (process.env.TWO) {
+  // A second application in the process, with nothing to wait for: it ends first, and Nest raises the signal again.
+  class IdleModule {}
+  Reflect.defineMetadata('imports', [MessagingModule.forRoot({ service: 'idle' })], IdleModule);
+  await start(IdleModule);
+}
 await app.get(EventBus).publish('a', 1);

@@ -72,6 +72,15 @@ describe('on SIGTERM', () => {
     expect(lines).toContain('handled');
   });
 
+  it('two applications in one process end each in its own time', async () => {
+    const { child, lines, said, ended } = run({ MODE: 'slow', TWO: 'yes' });
+    await said('handling');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual({ code: null, signal: 'SIGTERM' });
+    expect(lines).toContain('handled');
+    expect(lines).toContain('database closed');
+  });
+
   it('a second signal ends at once', async () => {
     const { child, lines, said, ended } = run({ MODE: 'hang', DRAIN: '60000' });
     await said('handling');
