@@ -1,0 +1,30 @@
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** What is draining in this process: several applications may live in one. */
+const draining = new Set<(signal: NodeJS.Signals) => void>();
+/** Signals that Nest raises again for applications that have ended, while others are still draining. */
+let expected = 0;
+
+function onSignal(signal: NodeJS.Signals): void {
+  if (expected > 0) expected -= 1;
+  else for (const endAtOnce of draining) endAtOnce(signal);
+}
+
+/**
+ * Nest ignores a second signal; whoever sends one wants the process to end. Calls `endAtOnce` on it until the answered
+ * function is called, which must be before Nest raises the first signal again: that one ends the process the ordinary
+ * way.
+ */
+export function onSecondSignal(endAtOnce: (signal: NodeJS.Signals) => void): () => void {
+  if (draining.size === 0) for (const signal of SIGNALS) process.on(signal, onSignal);
+  draining.add(endAtOnce);
+  return () => {
+    if (!draining.delete(endAtOnce)) return;
+    if (draining.size > 0) {
+      expected += 1;
+      return;
+    }
+    expected = 0;
+    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
+  };
+}
