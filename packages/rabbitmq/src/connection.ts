@@ -90,6 +90,10 @@ export function createConnection(parts: ConnectionParts): Connection {
     connection.on('connect-failed', (error) => {
       reason = connectionError(address, error).message;
     });
+    // Only if the application limited the attempts, by an option of amqplib's.
+    connection.on('reconnect-failed', (error) => {
+      reason = `gave up connecting: ${(withoutUser(error) as Error).message}`;
+    });
     connection.on('blocked', (why) => {
       blocked = why;
       report({ type: 'blocked', reason: why });

@@ -56,6 +56,8 @@ export interface ConsumerParts {
 const SUSPECT_FROM = { unordered: 2, ordered: 5 };
 /** What decided settlements may take when the transport closes. */
 const CLOSE_WITHIN = 5_000;
+/** What the end of a channel may take then: on a connection whose packets vanish it never comes. */
+const END_WITHIN = 2_000;
 
 /** @throws {TopologyError | ConnectionError} */
 export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
@@ -233,7 +235,8 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
     await new Promise((resolve) => setImmediate(resolve));
     await within(CLOSE_WITHIN, Promise.all(settlements));
     settling.abandon();
-    await endFeeds();
+    // Acknowledgements before it reach the broker; where nothing reaches it any more, it is not waited for.
+    await within(END_WITHIN, endFeeds());
     onAbandoned();
   };
 

@@ -17,7 +17,8 @@ export const CODE = {
   preconditionFailed: 406,
 } as const;
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const messageOf = (error: unknown): string =>
+  (error as { message?: string } | undefined)?.message ?? String(error);
 
 /** The broker's reply code, where the broker said something; amqplib puts it where Node puts `'ECONNRESET'`. */
 export function replyCode(error: unknown): number | undefined {
@@ -32,8 +33,8 @@ export function withoutUser(error: unknown): unknown {
 }
 
 /** What cannot get better by waiting: certificates that are not trusted. */
-const TLS_CODE =
-  /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|EPROTO)/;
+const TLS_FAILURE =
+  /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|EPROTO)|certificate|SSL routines/;
 
 /** A failed attempt to connect. One that is not `retryable` needs another configuration, not more time. */
 export function connectionError({ shown, vhost }: Address, error: unknown): ConnectionError {
@@ -47,10 +48,9 @@ export function connectionError({ shown, vhost }: Address, error: unknown): Conn
   if (/Expected ConnectionOpenOk; got <ConnectionClose|NOT[-_]ALLOWED/.test(text))
     return fail(`has no virtual host '${vhost}', or the user may not use it`);
   if (/SASL mechanism/.test(text)) return fail(`does not offer the way of logging in: ${text}`);
-  if (typeof code === 'string' && TLS_CODE.test(code))
-    return fail(`cannot be trusted, or speaks no TLS (${code}): see the option client for certificates`);
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return fail(`cannot be found: no such host (${code})`, true);
+  if (TLS_FAILURE.test(typeof code === 'string' ? code : '') || TLS_FAILURE.test(text))
+    return fail(`cannot be trusted, or speaks no TLS: ${text}; see rabbitmq.client for certificates`);
+  if (/ENOTFOUND|EAI_AGAIN/.test(text)) return fail('cannot be found: there is no such host', true);
   return fail(`cannot be reached: ${text}`, true);
 }
 
@@ -68,8 +68,7 @@ const INEQUIVALENT =
   /inequivalent arg '([^']+)' for (\w+) '([^']+)'.*?: received (.+?) but current is (.+?)"?$/s;
 
 /** The broker's words for an argument: `the value 'quorum' of type 'longstr'`, `none`, `'true'`. */
-const value = (text: string): string =>
-  text.replace(/^the value (.*) of type '\w+'$/s, '$1').replace(/^'(true|false|\d+)'$/, '$1');
+const value = (text: string): string => text.replace(/^the value (.*) of type '\w+'$/s, '$1');
 
 /** The broker said no to a resource. */
 export function topologyError(resource: Resource, error: unknown): TopologyError {
@@ -101,7 +100,7 @@ export function topologyError(resource: Resource, error: unknown): TopologyError
       const [, argument, kind, name, expected, found] = INEQUIVALENT.exec(messageOf(error)) ?? [];
       if (argument === undefined) break;
       return new TopologyError(
-        `${kind} '${name}' exists with ${argument} ${value(found!)}, expected ${value(expected!)}: nothing was changed; delete it once it is empty and let it be created anew, or choose another namespace or service name${argument === 'x-queue-type' ? ', or set rabbitmq.queueType to the type it has' : ''}`,
+        `${kind} '${name}' exists ${found === 'none' ? `without ${argument}` : `with ${argument} ${value(found!)}`}, expected ${value(expected!)}: nothing was changed; delete it once it is empty and let it be created anew, or choose another namespace or service name${argument === 'x-queue-type' ? ', or set rabbitmq.queueType to the type it has' : ''}`,
         { cause },
       );
     }

@@ -56,6 +56,8 @@ export interface FeedParts {
 const AGAIN = { first: 100, most: 5_000 };
 /** A channel that lived this long was none of a series of failures. */
 const LONG_LIFE = 10_000;
+/** AMQP has 16 bits for it. */
+const MOST_PREFETCH = 65_535;
 /** How often a consumer asks whether it has the turn: what a hand-over may take. */
 const TURN_EVERY = 1_000;
 
@@ -152,7 +154,7 @@ export function createFeed(parts: FeedParts): Feed {
     const lane = laneOf(mine, queue);
     guarded = mine;
     try {
-      await mine.channel.prefetch(prefetch);
+      await mine.channel.prefetch(Math.min(prefetch, MOST_PREFETCH));
       await mine.channel.consume(
         queue,
         (raw) => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach } from '@jest/globals';
+import { afterEach, jest } from '@jest/globals';
 import {
+  subscriptionName,
   systemClock,
   type Delivery,
   type Environment,
@@ -76,7 +77,13 @@ export async function until(condition: () => unknown, what: string, limit = 20_0
   }
 }
 
+/** Beyond every wait inside a test, so that its own message is seen and not the runner's. */
+jest.setTimeout(120_000);
+
 const never = new AbortController().signal;
+
+const sourceOf = (source: string | Subscription['source']): Subscription['source'] =>
+  typeof source === 'string' ? { kind: 'topic', name: source } : source;
 
 /** What a test has of the broker; all of it is closed and deleted when the test has ended. */
 export function useStage(url: () => string = brokerUrl): () => Stage {
@@ -102,8 +109,9 @@ export function useStage(url: () => string = brokerUrl): () => Stage {
       cleanups.push(() => transport.close());
       const send =
         (kind: 'topic' | 'queue'): Application['publish'] =>
-        (name, body = '{}', { signal = never, ...more } = {}) =>
-          transport.publish(
+        (name, body = '{}', { signal = never, ...more } = {}) => {
+          if (kind === 'queue') namesOf(mark).queues.add(`${mark}.${name}`);
+          return transport.publish(
             {
               id: `${mark}-${++count}`,
               destination: { kind, name },
@@ -118,6 +126,7 @@ export function useStage(url: () => string = brokerUrl): () => Stage {
             },
             signal,
           );
+        };
       return {
         transport,
         events,
@@ -125,8 +134,12 @@ export function useStage(url: () => string = brokerUrl): () => Stage {
         enqueue: send('queue'),
         async subscribe(source, behaviour = () => acknowledge, more) {
           const seen: Probe['seen'] = [];
+          for (const suffix of ['', '--dead', '--suspect', '--ordered', '--turn'])
+            namesOf(mark).queues.add(
+              `${subscriptionName(mark, { group: 'group', ...more, source: sourceOf(source) })}${suffix}`,
+            );
           const subscription: Subscription = {
-            source: typeof source === 'string' ? { kind: 'topic', name: source } : source,
+            source: sourceOf(source),
             group: 'group',
             ordered: false,
             broadcast: false,

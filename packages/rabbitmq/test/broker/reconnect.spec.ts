@@ -1,0 +1,260 @@
+import { describe, expect, it } from '@jest/globals';
+import { startProxy, type Proxy } from '../proxy.js';
+import { acknowledge, brokerUrl, until, useStage } from '../stage.js';
+
+const stage = useStage();
+
+async function proxied(): Promise<Proxy> {
+  const proxy = await startProxy(brokerUrl());
+  stage().after(() => proxy.close());
+  return proxy;
+}
+
+describe('A consumer', () => {
+  it('whose queue is deleted makes it anew and goes on', async () => {
+    const { open, foreign, mark } = stage();
+    const application = await open();
+    const probe = await application.subscribe('a');
+    const { channel } = await foreign();
+    for (let i = 1; i <= 3; i++) {
+      await channel.deleteQueue(`${mark}.group.a`);
+      await until(
+        () =>
+          application.events.filter((e) => e.type === 'warning' && /was deleted/.test(e.message)).length ===
+          i,
+        'the consumer to see it',
+      );
+      await until(async () => (await application.transport.health()).ready, 'health');
+      await application.publish('a', `${i}`);
+      await until(() => probe.texts.includes(`${i}`), 'the message in the new queue');
+    }
+  });
+
+  it('whose queue is deleted, and which may not make it, is not healthy until it is there again', async () => {
+    const { open, foreign, mark } = stage();
+    const application = await open({}, { topology: 'none' });
+    const { channel } = await foreign();
+    await channel.assertExchange(mark, 'topic');
+    await channel.assertQueue(`${mark}.group.a`);
+    await channel.assertQueue(`${mark}.group.a--suspect`);
+    const probe = await application.subscribe('a');
+    await channel.deleteQueue(`${mark}.group.a`);
+    await until(async () => !(await application.transport.health()).ready, 'health to see it');
+    const part = (await application.transport.health()).parts.find(({ ready }) => !ready);
+    expect(part).toMatchObject({
+      name: "topic 'a' of group 'group'",
+      reason: expect.stringMatching(/deleted|not exist/),
+    });
+    await channel.assertQueue(`${mark}.group.a`);
+    channel.sendToQueue(`${mark}.group.a`, Buffer.from('again'));
+    await until(() => probe.texts.includes('again'), 'the message');
+    expect((await application.transport.health()).ready).toBe(true);
+  });
+
+  it('settles nothing of a channel that is gone on the next one', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const application = await open({ url: proxy.url });
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const probe = await application.subscribe(
+      'a',
+      async ({ message }) => {
+        // The first three are held through the cut and settled after it, when their tags mean other messages.
+        if (probe.seen.filter(({ message: { id } }) => id === message.id).length === 1) await held;
+        return acknowledge;
+      },
+      { maxUnsettled: 3 },
+    );
+    for (let i = 0; i < 3; i++) await application.publish('a', `${i}`);
+    await until(() => probe.seen.length === 3, 'three in hand');
+    proxy.cut();
+    await until(
+      () => application.events.filter(({ type }) => type === 'connected').length === 4,
+      'both connections',
+    );
+    await until(async () => (await application.transport.health()).ready, 'health');
+    letGo();
+    await until(() => probe.seen.length >= 6, 'all of them again');
+    const failed = application.events.filter(({ type }) => type === 'settlement-failed');
+    expect(failed).toHaveLength(3);
+    await application.publish('a', 'last');
+    await until(() => probe.texts.includes('last'), 'the last');
+    expect(application.events.filter((e) => e.type === 'warning' && /interrupted/.test(e.message))).toEqual(
+      [],
+    );
+  });
+
+  it('loses nothing through thirty cut connections, and no delivery limit removes what nobody handled', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const application = await open({
+      url: proxy.url,
+      client: { recovery: { initialDelay: 10, maxDelay: 50 } },
+    });
+    let open30 = false;
+    let hold = (): void => undefined;
+    const held = new Promise<void>((resolve) => (hold = resolve));
+    const probe = await application.subscribe(
+      'a',
+      async () => {
+        if (!open30) await held;
+        return acknowledge;
+      },
+      { maxUnsettled: 100 },
+    );
+    for (let i = 0; i < 5; i++) await application.publish('a', `${i}`);
+    for (let cut = 1; cut <= 30; cut++) {
+      await until(() => probe.seen.length >= 5 * cut || probe.seen.length === 100, `them before cut ${cut}`);
+      const before = application.events.filter(({ type }) => type === 'connected').length;
+      proxy.cut();
+      await until(
+        () => application.events.filter(({ type }) => type === 'connected').length >= before + 2,
+        `both connections after cut ${cut}`,
+      );
+      if (probe.seen.length === 100) break;
+    }
+    open30 = true;
+    hold();
+    const last = await open();
+    await application.publish('a', 'last');
+    await until(() => probe.texts.includes('last'), 'the last');
+    await until(async () => (await last.transport.health()).ready, 'health');
+    // This process lived through all of it, so that no message was suspected of anything.
+    expect(application.events.filter((e) => e.type === 'warning' && /handled alone/.test(e.message))).toEqual(
+      [],
+    );
+    expect(new Set(probe.texts).size).toBe(6);
+    expect(probe.seen.every(({ attempt, deaths }) => attempt === 1 && deaths === 0)).toBe(true);
+  });
+});
+
+describe('A connection', () => {
+  it('whose packets vanish is given up within three heartbeats, and made anew', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const application = await open({ url: proxy.url, client: { heartbeat: 1 } });
+    const probe = await application.subscribe('a');
+    const stop = proxy.swallow();
+    const reason = new Error('limit');
+    const limited = application.publish('a', 'lost', { signal: AbortSignal.timeout(500) });
+    await expect(limited).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(reason).toBeDefined();
+    const start = Date.now();
+    await until(
+      () => application.events.filter(({ type }) => type === 'disconnected').length === 2,
+      'both ends',
+    );
+    expect(Date.now() - start).toBeLessThan(4_000);
+    expect((await application.transport.health()).parts.every(({ ready }) => !ready)).toBe(true);
+    stop();
+    proxy.cut();
+    await application.publish('a', 'after');
+    await until(() => probe.texts.includes('after'), 'the message after it', 30_000);
+    await until(async () => (await application.transport.health()).ready, 'health');
+  });
+
+  it('whose packets vanish does not keep an application from closing', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const application = await open({ url: proxy.url });
+    await application.subscribe('a');
+    proxy.swallow();
+    const start = Date.now();
+    await application.transport.close();
+    expect(Date.now() - start).toBeLessThan(10_000);
+  });
+
+  it('with a wrong password is refused at once, with an error that names the address and no credential', async () => {
+    const { prepare } = stage();
+    const url = new URL(brokerUrl());
+    url.username = 'someone';
+    url.password = 's3cret';
+    const { transport } = prepare({ url: url.href });
+    const start = Date.now();
+    const error: Error & { code?: string; retryable?: boolean } = await transport.connect().then(
+      () => expect('refused').toBe('connected') as never,
+      (caught: Error) => caught,
+    );
+    expect(Date.now() - start).toBeLessThan(5_000);
+    expect(error).toMatchObject({ code: 'CONNECTION', retryable: false });
+    expect(error.message).toBe(`RabbitMQ at ${url.host} refused the login: check user and password`);
+    expect(JSON.stringify([error.message, error.stack, String(error.cause)])).not.toMatch(/s3cret|someone/);
+    expect((await transport.health()).parts[0]).toMatchObject({ ready: false, reason: error.message });
+  });
+
+  it('to a virtual host that is not there says so', async () => {
+    const { prepare } = stage();
+    const { transport } = prepare({ url: `${brokerUrl().replace(/\/$/, '')}/nowhere` });
+    await expect(transport.connect()).rejects.toThrow(
+      "has no virtual host 'nowhere', or the user may not use it",
+    );
+  });
+
+  it('to a host that is not there fails in bounded time', async () => {
+    const { prepare } = stage();
+    const { transport } = prepare({ url: 'amqp://user:s3cret@nowhere.invalid' }, { connectTimeout: 500 });
+    await expect(transport.connect()).rejects.toThrow('RabbitMQ at nowhere.invalid:5672 cannot be found');
+  });
+
+  it('that is only published on is one', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const application = await open({ url: proxy.url });
+    await application.publish('a');
+    await application.enqueue('q');
+    expect(proxy.connections).toBe(1);
+    expect((await application.transport.health()).ready).toBe(true);
+    await application.subscribe('a');
+    expect(proxy.connections).toBe(2);
+  });
+});
+
+describe('Under load', () => {
+  it('cut connections cost neither a resolved message nor a handler', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const application = await open({
+      url: proxy.url,
+      client: { recovery: { initialDelay: 10, maxDelay: 100 } },
+    });
+    const probe = await application.subscribe(
+      'a',
+      ({ attempt, message }) =>
+        attempt === 1 && message.id.endsWith('7')
+          ? { type: 'retry', delay: 100, failure: { name: 'E', message: 'e', at: 0 } }
+          : acknowledge,
+      { maxUnsettled: 50 },
+    );
+    const resolved: string[] = [];
+    let cuts = 0;
+    let stopped = false;
+    const cutting = (async () => {
+      while (!stopped) {
+        await until(() => resolved.length > (cuts + 1) * 80 || stopped, 'progress', 30_000);
+        if (stopped) return;
+        proxy.cut();
+        cuts++;
+      }
+    })();
+    await Promise.all(
+      Array.from({ length: 10 }, async (_, worker) => {
+        for (let i = 0; i < 100; i++) {
+          await application.publish('a', `${worker}-${i}`);
+          resolved.push(`${worker}-${i}`);
+        }
+      }),
+    );
+    stopped = true;
+    await cutting;
+    expect(resolved).toHaveLength(1_000);
+    expect(cuts).toBeGreaterThan(5);
+    const retried = (text: string): boolean =>
+      probe.seen.some((seen) => seen.text === text && seen.attempt === 2);
+    await until(() => new Set(probe.texts).size === 1_000, 'all that resolved', 30_000);
+    const failing = new Set(
+      probe.seen.filter(({ message }) => message.id.endsWith('7')).map(({ text }) => text),
+    );
+    await until(() => [...failing].every(retried), 'every retry', 30_000);
+  });
+});
