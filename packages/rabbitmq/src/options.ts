@@ -93,7 +93,6 @@ declare module '@nest-messaging/core' {
   }
 }
 
-/** @internal */
 export interface ResolvedOptions {
   readonly url: string;
   readonly queueType: 'quorum' | 'classic';

@@ -173,8 +173,7 @@ export function createSettling(parts: SettlingParts): Settling {
           if (dead === undefined) return replace(inHand, 'acknowledge', async () => {});
           const properties = deadLetterProperties(raw, id, {
             failure: settlement.failure,
-            // The last of the deaths is why it is here: no handler ran this time.
-            attempts: deaths > 0 ? received.attempt - 1 + deaths : received.attempt,
+            attempts: settlement.attempts,
             group: subscription.group,
             queue: plan.queue!,
             firstFailedAt: received.firstFailedAt ?? takenAt,

@@ -28,7 +28,7 @@ export const acknowledge: Settlement = { type: 'acknowledge' };
 export const release: Settlement = { type: 'release' };
 const failure = { name: 'TestError', message: 'as the test wants it', at: 1_700_000_000_000 };
 export const retry = (delay: number): Settlement => ({ type: 'retry', delay, failure });
-export const deadLetter: Settlement = { type: 'dead-letter', failure };
+export const deadLetter: Settlement = { type: 'dead-letter', failure, attempts: 1 };
 
 export interface Probe {
   readonly seen: (Delivery & { readonly text: string; readonly at: number })[];

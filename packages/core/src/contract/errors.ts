@@ -60,13 +60,17 @@ export class InvalidMessageError extends MessagingError {
   }
 }
 
-/** A payload does not fit its contract's schema. Carries the schema's issues, never the payload. */
+/** A payload does not fit its contract's schema. */
 export class InvalidPayloadError extends MessagingError {
-  readonly issues: readonly { readonly message: string; readonly path: string }[];
+  /**
+   * What the validator found. Its texts may quote the payload, so that whoever prints the error prints none of them:
+   * the property is not enumerable.
+   */
+  declare readonly issues: readonly { readonly message: string; readonly path: string }[];
 
   constructor(message: string, issues: InvalidPayloadError['issues'], details?: Details) {
     super('INVALID_PAYLOAD', message, details);
-    this.issues = issues;
+    Object.defineProperty(this, 'issues', { value: issues });
   }
 }
 

@@ -8,7 +8,15 @@ export const MODULE_PREFIX = 'nm-';
 const RESERVED_PREFIXES = [MODULE_PREFIX, 'ce-', 'ce_', 'cloudevents:', 'cloudevents_'];
 
 /** Names that a broker takes for instructions: RabbitMQ sends copies to `CC` and `BCC` and writes `x-death` itself. */
-const RESERVED_NAMES = new Set(['cc', 'bcc', 'x-death', 'x-delay', 'x-delivery-count', 'content-type']);
+const RESERVED_NAMES = new Set([
+  'cc',
+  'bcc',
+  'x-death',
+  'x-delay',
+  'x-delivery-count',
+  'content-type',
+  '__proto__',
+]);
 
 /** Header names: the token of HTTP, so that bridges to HTTP keep them. */
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;

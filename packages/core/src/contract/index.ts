@@ -35,7 +35,7 @@ export {
   MARKER,
   subscriptionName,
 } from './names.js';
-export { checkOptions, countSchema, durationSchema } from './options.js';
+export { checkOptions, countSchema, durationSchema, timeoutSchema } from './options.js';
 export { DeadLetter, Discard, RetryLater } from './outcomes.js';
 export { isPattern, matches } from './pattern.js';
 export type { Failure, Settlement } from './settlement.js';

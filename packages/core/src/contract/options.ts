@@ -1,11 +1,17 @@
 import * as v from 'valibot';
-import { isDuration, type Duration } from './duration.js';
+import { isDuration, milliseconds, type Duration } from './duration.js';
 import { ConfigurationError } from './errors.js';
 
 /** Schema of a duration option. */
 export const durationSchema = v.custom<Duration>(
   isDuration,
   "a duration (milliseconds or text such as '500ms', '30s', '5m', '2h', '7d')",
+);
+
+/** Schema of a time limit: a duration longer than nothing. */
+export const timeoutSchema = v.pipe(
+  durationSchema,
+  v.check((value) => milliseconds(value) > 0, 'a duration longer than 0'),
 );
 
 /** Schema of a count option: a whole number, at least 1. */

@@ -15,11 +15,11 @@ export interface Failure {
  * - `acknowledge`: done; the broker forgets it.
  * - `retry`: handed over again, to this subscription only, after `delay` milliseconds, with `attempt` one higher.
  *   Others of the subscription are not held up.
- * - `dead-letter`: set aside with its failure; body and headers untouched.
+ * - `dead-letter`: set aside with its failure and how often the handler has failed; body and headers untouched.
  * - `release`: returned unhandled; `attempt` stays as it is.
  */
 export type Settlement =
   | { readonly type: 'acknowledge' }
   | { readonly type: 'retry'; readonly delay: number; readonly failure: Failure }
-  | { readonly type: 'dead-letter'; readonly failure: Failure }
+  | { readonly type: 'dead-letter'; readonly failure: Failure; readonly attempts: number }
   | { readonly type: 'release' };

@@ -22,6 +22,17 @@ function text(body: Uint8Array): string {
   }
 }
 
+const POLLUTION = { protoAction: 'error', constructorAction: 'error' } as const;
+
+function harmless(json: string): boolean {
+  try {
+    secureJson.parse(json, POLLUTION);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * JSON in UTF-8 (RFC 8259), whatever media type a foreign producer gave it. Refuses the keys `__proto__` and
  * `constructor.prototype`, on both ends, so that no payload can pollute a prototype where it is merged.
@@ -35,6 +46,10 @@ export const jsonCodec: Codec = {
     } catch (cause) {
       throw new InvalidMessageError('the payload cannot be written as JSON', { cause });
     }
+    if (json !== undefined && /"(?:__proto__|constructor)"/.test(json) && !harmless(json))
+      throw new InvalidMessageError(
+        'the payload has a key that pollutes prototypes: __proto__, or constructor.prototype',
+      );
     if (json === undefined)
       throw new InvalidMessageError(`the payload is ${typeof payload}: JSON has no such value`);
     return Buffer.from(json);
@@ -42,7 +57,7 @@ export const jsonCodec: Codec = {
   decode(body) {
     const json = text(body);
     try {
-      return secureJson.parse(json, { protoAction: 'error', constructorAction: 'error' });
+      return secureJson.parse(json, POLLUTION);
     } catch {
       // The parser's own message quotes the body, which may hold what nobody should read in a log.
       throw new UndecodableError(

@@ -1,9 +1,9 @@
+import { AsyncResource } from 'node:async_hooks';
 import {
   DeadLetter,
   Discard,
   HandlerTimeoutError,
   MessageTooLargeError,
-  MessagingError,
   RetryLater,
   type Clock,
   type Delivery,
@@ -16,7 +16,7 @@ import { whileHandling } from './current-message.js';
 import { deferred } from './deferred.js';
 import type { Handling, Observer } from './events.js';
 import { failureOf } from './failure.js';
-import type { ResolvedHandlerOptions } from './handler-options.js';
+import { retriesInPlace, type ResolvedHandlerOptions } from './handler-options.js';
 import { createLanes } from './lanes.js';
 import { MessageContext } from './message-context.js';
 import { createRoom } from './room.js';
@@ -51,13 +51,15 @@ class PoisonError extends Error {
   override readonly name = 'PoisonError';
 }
 
-const RELEASE: Settlement = { type: 'release' };
+/** Milliseconds until a message comes again over which the engine itself failed. */
+const DEFECT_DELAY = 60_000;
+
 const ACKNOWLEDGE: Settlement = { type: 'acknowledge' };
 
 /** Turns deliveries of one subscription into settlements. The one place where retry and dead-letter are decided. */
 export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
   const { options, contract, clock, observe, draining } = parts;
-  const inPlace = options.ordered || options.broadcast;
+  const inPlace = retriesInPlace(options);
   const lanes = createLanes();
   const slots = createRoom({ messages: options.concurrency, bytes: 0 });
   /** One listener for all: a signal with a listener for each message is slow, and Node warns of it. */
@@ -79,22 +81,30 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
     }
   }
 
-  /** Rejects as the handler does, or when its time is up. */
-  async function handle(delivery: Delivery, attempt: number, receivedAt: number): Promise<void> {
-    const payload = await payloadOf(delivery);
+  /**
+   * Rejects as the handler does, or when its time is up; validation is part of it. Answers whether the handler ran:
+   * none is started once shutdown has begun.
+   */
+  async function handle(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
     const controller = new AbortController();
     const { signal } = controller;
-    const context = new MessageContext(delivery.message, {
-      group: options.group,
-      attempt,
-      receivedAt,
-      signal,
-      raw: delivery.raw,
-    });
     const late = deferred<never>();
     const giveUp = (error: unknown): void => {
       late.reject(error);
       controller.abort(error);
+    };
+    const run = async (): Promise<boolean> => {
+      const payload = await payloadOf(delivery);
+      if (draining.aborted) return false;
+      const context = new MessageContext(delivery.message, {
+        group: options.group,
+        attempt,
+        receivedAt,
+        signal,
+        raw: delivery.raw,
+      });
+      await whileHandling(context, async () => parts.invoke(payload, context));
+      return true;
     };
     const cancelTimer = clock.schedule(
       () => giveUp(new HandlerTimeoutError(`the handler ran longer than ${options.timeout} ms`)),
@@ -102,20 +112,22 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
     );
     running.add(giveUp);
     try {
-      await Promise.race([whileHandling(context, async () => parts.invoke(payload, context)), late.promise]);
+      return await Promise.race([run(), late.promise]);
     } finally {
       cancelTimer();
       running.delete(giveUp);
     }
   }
 
+  function release(about: Handling): Settlement {
+    observe({ type: 'released', ...about });
+    return { type: 'release' };
+  }
+
   /** What a failure leads to. */
-  function afterFailure(thrown: unknown, about: Handling, receivedAt: number): Settlement {
-    if (parts.deadline.aborted) {
-      // Whatever a handler throws that was told to stop: it had no fair attempt.
-      observe({ type: 'released', ...about });
-      return RELEASE;
-    }
+  function afterFailure(thrown: unknown, about: Handling, receivedAt: number, deaths: number): Settlement {
+    // Whatever a handler throws that was told to stop: it had no fair attempt.
+    if (parts.deadline.aborted) return release(about);
     const error = thrown instanceof PoisonError ? thrown.cause : thrown;
     const hopeless =
       thrown instanceof PoisonError ||
@@ -129,7 +141,9 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
     const failure = failureOf(error, clock.now());
     if (hopeless) {
       observe({ type: 'dead-lettered', ...about, error });
-      return { type: 'dead-letter', failure };
+      // The last of the deaths is why it is here: no handler ran this time.
+      const attempts = deaths > 0 ? about.attempt - 1 + deaths : about.attempt;
+      return { type: 'dead-letter', failure, attempts };
     }
     const delay = Math.min(
       error instanceof RetryLater ? error.delay : delayAfter(options.retry, about.attempt),
@@ -141,10 +155,7 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
 
   /** What becomes of a message without its handler: shutdown has begun, or nobody wants it any more. */
   function beforeHandling(about: Handling): Settlement | undefined {
-    if (draining.aborted) {
-      observe({ type: 'released', ...about });
-      return RELEASE;
-    }
+    if (draining.aborted) return release(about);
     const { expiresAt } = about.message;
     if (expiresAt === undefined || expiresAt > clock.now()) return undefined;
     observe({ type: 'expired', ...about });
@@ -161,11 +172,11 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
       if (delivery.deaths > 0 && attempt + delivery.deaths > options.retry.attempts)
         throw new DeadLetter(`the process died ${delivery.deaths} times while it handled this message`);
       const began = clock.now();
-      await handle(delivery, attempt, receivedAt);
+      if (!(await handle(delivery, attempt, receivedAt))) return release(about);
       observe({ type: 'handled', ...about, duration: clock.now() - began });
       return ACKNOWLEDGE;
     } catch (thrown) {
-      return afterFailure(thrown, about, receivedAt);
+      return afterFailure(thrown, about, receivedAt, delivery.deaths);
     } finally {
       leave?.();
     }
@@ -193,7 +204,7 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
     }
   }
 
-  return async (delivery) => {
+  async function dispatch(delivery: Delivery): Promise<Settlement> {
     await parts.opened;
     const receivedAt = clock.now();
     try {
@@ -201,16 +212,23 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
         ? await lanes.enter(delivery.message.key, () => settle(delivery, receivedAt))
         : await settle(delivery, receivedAt);
     } catch (error) {
-      // Nothing above is meant to throw; if it does, the message stays with the broker and the defect is seen.
+      // Nothing above is meant to throw. If it does, the message stays with the broker, and does not come back at once.
       observe({
         type: 'warning',
-        message: `message ${delivery.message.id} was returned: the engine failed`,
-        error:
-          error instanceof MessagingError
-            ? error
-            : new MessagingError('ENGINE', 'defect in the engine', { cause: error }),
+        message: `message ${delivery.message.id} could not be dispatched: the engine failed`,
+        error,
       });
-      return RELEASE;
+      return inPlace
+        ? { type: 'release' }
+        : {
+            type: 'retry',
+            delay: parts.maxDelay === 0 ? 0 : DEFECT_DELAY,
+            failure: failureOf(error, clock.now()),
+          };
     }
-  };
+  }
+
+  // Where the transport calls from is its affair: a publisher's own context must not become the handler's.
+  const outside = new AsyncResource('nest-messaging');
+  return (delivery) => outside.runInAsyncScope(dispatch, undefined, delivery);
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import {
   ClosedError,
   describeSubscription,
@@ -18,11 +19,11 @@ import { deferred } from './deferred.js';
 import { createDispatcher, type Invoke } from './dispatcher.js';
 import type { Observer } from './events.js';
 import type { HandlerDefaults, HandlerOptions, ResolvedHandlerOptions } from './handler-options.js';
-import { resolveHandlerOptions } from './handler-options.js';
+import { resolveHandlerOptions, retriesInPlace } from './handler-options.js';
 import { createPublisher, type Publisher } from './publisher.js';
 import { checkRequirements } from './requirements.js';
 
-/** Waiting messages of an ordered subscription, beyond which it pauses: they wait behind their keys. */
+/** Messages that wait behind a retry in place, beyond which the subscription pauses. */
 const MAX_HELD = 1_000;
 
 /** One method that handles one topic, pattern or queue. */
@@ -86,8 +87,20 @@ interface Registered extends HandlerSpec {
   readonly resolved: ResolvedHandlerOptions;
 }
 
+/** Whoever looks on must not change what happens: its errors are told to Node, and go no further. */
+function harmless(observe: Observer): Observer {
+  return (event) => {
+    try {
+      observe(event);
+    } catch (error) {
+      process.emitWarning(`an observer of messaging failed: ${inspect(error)}`);
+    }
+  };
+}
+
 export function createEngine(options: EngineOptions): Engine {
-  const { broker, connection, service, namespace, observe } = options;
+  const { broker, connection, service, namespace } = options;
+  const observe = harmless(options.observe);
   const clock = options.clock ?? systemClock;
   const codec = options.codec ?? jsonCodec;
   const transport = broker.open({
@@ -102,7 +115,7 @@ export function createEngine(options: EngineOptions): Engine {
 
   const handlers = new Map<string, Registered>();
   let consumers: Consumer[] = [];
-  let state: 'new' | 'started' | 'closed' = 'new';
+  let running = false;
   const started = deferred();
   // Whoever publishes sees the rejection; without a publisher nobody need.
   started.promise.catch(() => undefined);
@@ -119,7 +132,7 @@ export function createEngine(options: EngineOptions): Engine {
     timeout: options.publish.timeout,
     clock,
     observe,
-    starting: () => (state === 'started' ? undefined : started.promise),
+    starting: () => (running ? undefined : started.promise),
   });
 
   function register(handler: HandlerSpec): void {
@@ -149,9 +162,11 @@ export function createEngine(options: EngineOptions): Engine {
     if (rival)
       throw new RegistrationError(
         rival.source.kind === handler.source.kind
-          ? `${rival.label} and ${handler.label} both handle ${describeSubscription(id)}: only one would get each message; ${
-              handler.source.kind === 'queue' ? 'remove one of them' : 'give one of them { group: … }'
-            }`
+          ? rival.label === handler.label
+            ? `${handler.label} is provided in two Nest modules, and would handle ${describeSubscription(id)} twice: provide the class in one, and export it`
+            : `${rival.label} and ${handler.label} both handle ${describeSubscription(id)}: only one would get each message; ${
+                handler.source.kind === 'queue' ? 'remove one of them' : 'give one of them { group: … }'
+              }`
           : `${rival.label} and ${handler.label} would share the name '${name}' on the broker: rename the queue or the group`,
       );
     handlers.set(key, { ...handler, resolved });
@@ -164,7 +179,9 @@ export function createEngine(options: EngineOptions): Engine {
         group: resolved.group,
         ordered: resolved.ordered,
         broadcast: resolved.broadcast,
-        maxUnsettled: resolved.ordered ? Math.max(MAX_HELD, resolved.concurrency) : resolved.concurrency,
+        maxUnsettled: retriesInPlace(resolved)
+          ? Math.max(MAX_HELD, resolved.concurrency)
+          : resolved.concurrency,
         brokerOptions: resolved.brokerOptions,
       },
       createDispatcher({
@@ -184,6 +201,13 @@ export function createEngine(options: EngineOptions): Engine {
     );
   }
 
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    started.reject(new ClosedError('the application was closed before it had started'));
+    await publisher.flush();
+    await transport.close();
+  }
+
   return {
     connection,
     transport: transport.name,
@@ -191,7 +215,7 @@ export function createEngine(options: EngineOptions): Engine {
     deadLetters: transport.deadLetters,
     register,
     publish(kind, target, payload, publishOptions) {
-      return state === 'closed'
+      return closing
         ? Promise.reject(new ClosedError('the application has shut down: nothing more can be published'))
         : publisher.publish(kind, target, payload, publishOptions);
     },
@@ -202,7 +226,8 @@ export function createEngine(options: EngineOptions): Engine {
         consumers = results.filter((result) => result.status === 'fulfilled').map((result) => result.value);
         const failed = results.find((result) => result.status === 'rejected');
         if (failed) throw failed.reason;
-        state = 'started';
+        if (closing) throw new ClosedError('the application was closed while it started');
+        running = true;
         started.resolve();
       } catch (error) {
         started.reject(error);
@@ -213,23 +238,21 @@ export function createEngine(options: EngineOptions): Engine {
     async drain(ms) {
       draining.abort();
       opened.resolve();
-      const stopped = Promise.all(consumers.map((consumer) => consumer.stop())).then(() => true);
       const late = deferred<false>();
       const cancel = clock.schedule(() => late.resolve(false), ms);
-      const inTime = await Promise.race([stopped, late.promise]);
-      cancel();
-      if (!inTime)
+      try {
+        const stopped = Promise.all(consumers.map((consumer) => consumer.stop())).then(() => true);
+        return await Promise.race([stopped, late.promise]);
+      } finally {
+        cancel();
         deadline.abort(
           new ClosedError(`the application is shutting down and its drain time of ${ms} ms has passed`),
         );
-      return inTime;
+      }
     },
-    async close() {
-      if (state === 'closed') return;
-      state = 'closed';
-      started.reject(new ClosedError('the application was closed before it had started'));
-      await publisher.flush();
-      await transport.close();
+    close() {
+      closing ??= close();
+      return closing;
     },
     health: () => transport.health(),
   };

@@ -7,7 +7,7 @@ export interface Handling {
   readonly attempt: number;
 }
 
-/** What happens in a running engine, for logs, metrics and tests. Payloads are in none of it but as bytes of the message. */
+/** What happens in a running engine, for logs, metrics and tests. Bodies and `payload` are in it: print neither. */
 export type EngineEvent =
   | TransportEvent
   | { readonly type: 'published'; readonly message: Message; readonly payload: unknown }

@@ -3,11 +3,11 @@ import {
   checkName,
   checkOptions,
   countSchema,
-  durationSchema,
   milliseconds,
+  timeoutSchema,
   type Duration,
 } from '../contract/index.js';
-import { retryPolicy, retrySchema, type RetryOptions, type RetryPolicy } from './retry-policy.js';
+import { layered, retryPolicy, retrySchema, type RetryOptions, type RetryPolicy } from './retry-policy.js';
 
 /** What a handler may set under a transport's own name; transport packages add theirs by declaration merging. */
 // oxlint-disable-next-line typescript/no-empty-object-type
@@ -40,7 +40,7 @@ export const BROKER_KEYS = ['memory', 'rabbitmq', 'kafka', 'aws'] as const;
 
 const defaultsEntries = {
   concurrency: v.optional(countSchema),
-  timeout: v.optional(durationSchema),
+  timeout: v.optional(timeoutSchema),
   retry: v.optional(retrySchema),
 };
 
@@ -71,6 +71,11 @@ export interface ResolvedHandlerOptions {
   readonly brokerOptions?: unknown;
 }
 
+/** Where order holds, and where nothing but this process has the message, the engine itself waits and tries again. */
+export function retriesInPlace({ ordered, broadcast }: ResolvedHandlerOptions): boolean {
+  return ordered || broadcast;
+}
+
 /** @throws {ConfigurationError} naming the handler and the option */
 export function resolveHandlerOptions(
   own: HandlerOptions,
@@ -81,7 +86,7 @@ export function resolveHandlerOptions(
   const group = own.group ?? base.group;
   checkName('group', group);
   const layers: readonly (HandlerDefaults | undefined)[] = [...defaults, own];
-  const merged: HandlerDefaults = Object.assign({}, ...layers);
+  const merged: HandlerDefaults = layered(...layers);
   return {
     group,
     broadcast: own.broadcast ?? false,

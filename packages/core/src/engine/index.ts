@@ -8,6 +8,8 @@ export {
   type HandlerDefaults,
   type HandlerOptions,
 } from './handler-options.js';
+export { failureOf } from './failure.js';
 export { MessageContext } from './message-context.js';
 export type { BrokerPublishOptions, PublishOptions } from './publisher.js';
+export { layered } from './retry-policy.js';
 export type { BackoffOptions, ErrorClass, RetryOptions } from './retry-policy.js';

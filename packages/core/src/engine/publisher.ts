@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  ClosedError,
   checkHeaders,
   checkName,
   InvalidMessageError,
@@ -19,6 +20,7 @@ import {
   type Transport,
 } from '../contract/index.js';
 import type { Codec } from './codec.js';
+import { BROKER_KEYS } from './handler-options.js';
 import { currentMessage } from './current-message.js';
 import type { Observer } from './events.js';
 import { createRoom, type RoomLimit } from './room.js';
@@ -50,7 +52,6 @@ const LONGEST_DELAY = milliseconds('7d');
 
 const KNOWN = ['key', 'headers', 'messageId', 'correlationId', 'delay', 'expiresIn', 'signal'];
 
-/** @internal */
 export interface PublisherParts {
   readonly transport: Transport;
   readonly codec: Codec;
@@ -95,10 +96,10 @@ function duration(name: string, value: Duration | undefined): number | undefined
 
 export function createPublisher(parts: PublisherParts): Publisher {
   const { transport, clock } = parts;
-  const room = createRoom(parts.limit);
+  const room = createRoom(parts.limit, parts.limit);
   const largest = Math.min(parts.maxBodySize, transport.capabilities.maxBodySize);
   const longestDelay = Math.min(LONGEST_DELAY, transport.capabilities.maxDelay);
-  const known = [...KNOWN, transport.name];
+  const known: readonly string[] = [...KNOWN, ...BROKER_KEYS, transport.name];
   const running = new Set<Promise<void>>();
 
   function compose(
@@ -116,7 +117,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
     }
     const surplus = Object.keys(options).find((key) => !known.includes(key));
     if (surplus !== undefined)
-      throw new InvalidMessageError(`unknown option ${surplus} of publish: valid are ${known.join(', ')}`);
+      throw new InvalidMessageError(
+        `unknown option ${surplus} of publish: valid are ${[...new Set(known)].join(', ')}`,
+      );
     const headers = { ...options.headers };
     checkHeaders(headers);
     const delay = duration('delay', options.delay) ?? 0;
@@ -125,7 +128,13 @@ export function createPublisher(parts: PublisherParts): Publisher {
         `a delay of ${delay} ms is longer than ${transport.name} can wait: at most ${longestDelay} ms`,
       );
     const expiresIn = duration('expiresIn', options.expiresIn);
+    if (expiresIn !== undefined && expiresIn <= delay)
+      throw new InvalidMessageError(
+        `expiresIn (${expiresIn} ms) must be longer than delay (${delay} ms): nobody could handle the message`,
+      );
     const body = parts.codec.encode(payload);
+    if (!ArrayBuffer.isView(body))
+      throw new InvalidMessageError(`the codec made ${typeof body}: expected a Uint8Array`);
     if (body.byteLength > largest)
       throw new MessageTooLargeError(
         `the payload for '${name as string}' has ${body.byteLength} bytes: at most ${largest} can be sent; publish a reference to it instead`,
@@ -158,38 +167,45 @@ export function createPublisher(parts: PublisherParts): Publisher {
   ): Promise<OutgoingMessage> {
     const seen = parts.codec.decode(message.body, message.contentType);
     const output = contract.schema ? await validate(contract.schema, seen, contract.topic) : seen;
-    return message.key === undefined && contract.key
-      ? { ...message, key: text('key', contract.key(output)) }
-      : message;
+    const key = message.key ?? (contract.key ? text('key', contract.key(output)) : undefined);
+    if (message.ordered && key === undefined)
+      throw new InvalidMessageError(`'${contract.topic}' is ordered and this message has no key`);
+    return { ...message, key };
   }
 
-  async function send(message: OutgoingMessage, payload: unknown, callerSignal?: AbortSignal): Promise<void> {
+  async function send(
+    composed: OutgoingMessage,
+    target: Target,
+    payload: unknown,
+    callerSignal?: AbortSignal,
+  ): Promise<void> {
     const controller = new AbortController();
     const { signal } = controller;
-    let waitingFor = 'room';
-    const cancelTimer = clock.schedule(() => {
-      const within = `within ${parts.timeout} ms`;
-      controller.abort(
-        waitingFor === 'room'
-          ? new OverloadError(
-              `${room.taken} messages wait to be published, as many as may, and none was confirmed ${within}: nothing was sent; publish more slowly or raise publish.maxPending`,
-            )
-          : new PublishTimeoutError(
-              `${waitingFor} ${within}: the outcome is unknown; publish again with the same messageId ('${message.id}')`,
-            ),
+    const within = `within ${parts.timeout} ms`;
+    const overload = (): OverloadError =>
+      new OverloadError(
+        `${room.taken} messages are on their way to ${transport.name}, and no room was free ${within}: nothing was sent; publish more slowly, or raise publish.maxPending`,
       );
-    }, parts.timeout);
+    let late = overload;
+    const began = clock.now();
+    const cancelTimer = clock.schedule(() => controller.abort(late()), parts.timeout);
     const give = (): void => controller.abort(callerSignal?.reason);
     if (callerSignal?.aborted) give();
     else callerSignal?.addEventListener('abort', give, { once: true });
     let leave = (): void => undefined;
     try {
+      const message = isContract(target) ? await withinSignal(checked(composed, target), signal) : composed;
       leave = await room.take(message.body.byteLength, signal);
-      waitingFor = 'the application was not started';
+      // Room that becomes free as the time ends is of no use: the message would be sent, and its outcome never known.
+      if (clock.now() - began >= parts.timeout) throw overload();
+      late = () => new ClosedError(`the application was not started ${within}: nothing was sent`);
       const starting = parts.starting();
       if (starting) await withinSignal(starting, signal);
       signal.throwIfAborted();
-      waitingFor = `${transport.name} did not confirm`;
+      late = () =>
+        new PublishTimeoutError(
+          `${transport.name} did not confirm ${within}: the outcome is unknown; publish again with the same messageId ('${message.id}')`,
+        );
       await transport.publish(message, signal);
       parts.observe({ type: 'published', message, payload });
     } finally {
@@ -200,12 +216,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
   }
 
   return {
-    async publish(kind, target, payload, options = {}) {
-      let message = compose(kind, target, payload, options);
-      if (isContract(target)) message = await checked(message, target);
-      if (message.ordered && message.key === undefined)
-        throw new InvalidMessageError(`'${message.destination.name}' is ordered and this message has no key`);
-      const sending = send(message, payload, options.signal);
+    async publish(kind, target, payload, options) {
+      const sending = send(compose(kind, target, payload, options ?? {}), target, payload, options?.signal);
       running.add(sending);
       try {
         await sending;

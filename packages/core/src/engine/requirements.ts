@@ -7,7 +7,7 @@ import {
   type Destination,
   type EventContract,
 } from '../contract/index.js';
-import type { ResolvedHandlerOptions } from './handler-options.js';
+import { retriesInPlace, type ResolvedHandlerOptions } from './handler-options.js';
 import { longestWait } from './retry-policy.js';
 
 interface Need {
@@ -54,18 +54,14 @@ export function checkRequirements(
       `a timeout of ${minutes(options.timeout)}`,
       `a delivery can be held for ${minutes(can.maxHold)} at most`,
     );
-  const held = longestWait(options.retry);
-  if ((options.ordered || options.broadcast) && held > can.maxHold)
+  const inPlace = retriesInPlace(options);
+  const held = inPlace ? longestWait(options.retry) : 0;
+  if (held > can.maxHold)
     refuse(
       `retries in place for ${minutes(held)}`,
       `a delivery can be held for ${minutes(can.maxHold)} at most; lower attempts or backoff.max`,
     );
-  if (
-    !options.ordered &&
-    !options.broadcast &&
-    options.retry.attempts > 1 &&
-    options.retry.max > can.maxDelay
-  )
+  if (!inPlace && options.retry.attempts > 1 && options.retry.max > can.maxDelay)
     refuse(
       `retry delays of up to ${minutes(options.retry.max)}`,
       `its longest delay is ${minutes(can.maxDelay)}`,

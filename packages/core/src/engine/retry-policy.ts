@@ -45,10 +45,18 @@ export const retrySchema: v.GenericSchema<RetryOptions> = v.strictObject({
   never: v.optional(v.array(v.custom<ErrorClass>((value) => typeof value === 'function', 'an error class'))),
 });
 
+/** One object of several: what later ones set wins, what they leave `undefined` they leave as it was. */
+export function layered<T extends object>(...layers: readonly (T | undefined)[]): Partial<T> {
+  const set = layers.flatMap((layer) =>
+    Object.entries(layer ?? {}).filter(([, value]) => value !== undefined),
+  );
+  return Object.fromEntries(set) as Partial<T>;
+}
+
 /** Later options win, key by key. */
 export function retryPolicy(...layers: readonly (RetryOptions | undefined)[]): RetryPolicy {
-  const options: RetryOptions = Object.assign({}, ...layers);
-  const backoff: BackoffOptions = Object.assign({}, ...layers.map((layer) => layer?.backoff));
+  const options: RetryOptions = layered(...layers);
+  const backoff: BackoffOptions = layered(...layers.map((layer) => layer?.backoff));
   return {
     attempts: options.attempts ?? 5,
     initial: milliseconds(backoff.initial ?? '1s'),
@@ -60,7 +68,8 @@ export function retryPolicy(...layers: readonly (RetryOptions | undefined)[]): R
 }
 
 function backoff(policy: RetryPolicy, failures: number): number {
-  return Math.min(policy.max, policy.initial * policy.factor ** (failures - 1));
+  // 0 times an infinite growth would be no number.
+  return policy.initial === 0 ? 0 : Math.min(policy.max, policy.initial * policy.factor ** (failures - 1));
 }
 
 /** Milliseconds to wait after so many failures; whole, since no broker counts finer. */
@@ -76,7 +85,12 @@ export function delayAfter(
 /** The longest that all delays of a message can add up to, in milliseconds. */
 export function longestWait(policy: RetryPolicy): number {
   let sum = 0;
-  for (let failures = 1; failures < policy.attempts; failures++)
-    sum += Math.min(policy.max, backoff(policy, failures) * (1 + policy.jitter));
+  for (let failures = 1; failures < policy.attempts; failures++) {
+    const delay = Math.min(policy.max, backoff(policy, failures) * (1 + policy.jitter));
+    // From the ceiling on, and without growth, all delays are the same: attempts may be as good as endless.
+    if (delay === policy.max || delay === 0 || policy.factor === 1)
+      return sum + delay * (policy.attempts - failures);
+    sum += delay;
+  }
   return sum;
 }

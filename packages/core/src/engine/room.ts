@@ -1,19 +1,26 @@
-/** How much may be taken at a time. */
+import { OverloadError } from '../contract/index.js';
+
+/** How much there may be at a time. */
 export interface RoomLimit {
   readonly messages: number;
   readonly bytes: number;
 }
 
 export interface Room {
-  /** Resolves with what gives the room back. First come, first served. Rejects with the signal's reason. */
+  /**
+   * Resolves with what gives the room back; first come, first served. Rejects with the signal's reason once it aborts.
+   * @throws {OverloadError} if more would wait than may
+   */
   take(bytes: number, signal?: AbortSignal): Promise<() => void>;
   /** Messages that hold room now. */
   readonly taken: number;
 }
 
-export function createRoom(limit: RoomLimit): Room {
+/** @param mayWait how much may wait for room, in messages and bytes; by default any number */
+export function createRoom(limit: RoomLimit, mayWait?: RoomLimit): Room {
   let messages = 0;
   let bytes = 0;
+  let waitingBytes = 0;
   const waiting = new Set<{ size: number; admit: () => void }>();
 
   // A message larger than the whole limit goes alone, or it would wait for ever.
@@ -40,9 +47,20 @@ export function createRoom(limit: RoomLimit): Room {
     take(size, signal) {
       if (signal?.aborted) return Promise.reject(signal?.reason as Error);
       if (waiting.size === 0 && fits(size)) return Promise.resolve(occupy(size));
+      const crowded =
+        mayWait !== undefined &&
+        waiting.size > 0 &&
+        (waiting.size >= mayWait.messages || waitingBytes + size > mayWait.bytes);
+      if (crowded)
+        return Promise.reject(
+          new OverloadError(
+            `${messages} messages are on their way and ${waiting.size} wait: nothing was sent; publish more slowly, or raise publish.maxPending or publish.maxPendingBytes`,
+          ),
+        );
       return new Promise((resolve, reject) => {
         const leave = (): void => {
           waiting.delete(entry);
+          waitingBytes -= size;
           signal?.removeEventListener('abort', refuse);
         };
         const entry = {
@@ -57,6 +75,7 @@ export function createRoom(limit: RoomLimit): Room {
           reject(signal?.reason as Error);
         };
         waiting.add(entry);
+        waitingBytes += size;
         signal?.addEventListener('abort', refuse, { once: true });
       });
     },

@@ -74,7 +74,7 @@ export function createHub(maxMessages: number): Hub {
 
   const find = (place: Place, id: SubscriptionId): SubscriptionQueue | undefined => {
     const queue = spaceOf(place).durable.get(subscriptionName(place.namespace, id));
-    // Group 'a' on 'b.c' and group 'a.b' on 'c' make one name, on every broker.
+    // A queue named like a subscription: 'billing.order.placed'.
     if (queue && describeSubscription(queue.id) !== describeSubscription(id))
       throw new TopologyError(
         `${describeSubscription(id)} and ${describeSubscription(queue.id)} have the same name on the broker, '${subscriptionName(place.namespace, id)}': rename one`,

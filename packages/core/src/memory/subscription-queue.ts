@@ -135,7 +135,7 @@ export function createSubscriptionQueue(
           deadLetters.set(sequence++, {
             message: entry.message,
             failure: { ...settlement.failure },
-            attempts: entry.attempt,
+            attempts: settlement.attempts,
             group,
             firstFailedAt,
             raw: entry.message,

@@ -1,4 +1,5 @@
 import {
+  InvalidMessageError,
   isContract,
   type DeadLetteredMessage,
   type EventContract,
@@ -26,7 +27,18 @@ function nameOf(name: Name): string {
   return isContract(name) ? name.topic : name;
 }
 
-/** Messages set aside after their last attempt: look at them, give them back, or delete them. */
+function idsOf(messageIds: readonly string[] | 'all'): ReadonlySet<string> | undefined {
+  if (messageIds === 'all') return undefined;
+  if (Array.isArray(messageIds)) return new Set<string>(messageIds);
+  throw new InvalidMessageError("which dead letters is unclear: give an array of message ids, or 'all'");
+}
+
+/**
+ * Messages set aside after their last attempt: look at them, give them back, or delete them.
+ *
+ * Each call rejects with `ConfigurationError` where the connection is unknown, and with `ConnectionError` or
+ * `ClosedError` where the broker is away or the application shuts down.
+ */
 export class DeadLetters {
   readonly #engines: Engines;
   readonly #service: string;
@@ -38,7 +50,7 @@ export class DeadLetters {
   }
 
   /** The oldest `limit`, oldest first. Looking takes none away. */
-  list(source: DeadLetterSource, limit = 100): Promise<DeadLetteredMessage[]> {
+  async list(source: DeadLetterSource, limit = 100): Promise<DeadLetteredMessage[]> {
     return this.#store(source).list(this.#subscription(source), limit);
   }
 
@@ -46,13 +58,13 @@ export class DeadLetters {
    * Returns those with the given message ids, or all, to their own subscription; attempts start anew.
    * Answers how many. Safe to interrupt: each is gone from here only when the subscription has it.
    */
-  redrive(source: DeadLetterSource, messageIds?: Iterable<string>): Promise<number> {
-    return this.#store(source).redrive(this.#subscription(source), messageIds && new Set(messageIds));
+  async redrive(source: DeadLetterSource, messageIds: readonly string[] | 'all'): Promise<number> {
+    return this.#store(source).redrive(this.#subscription(source), idsOf(messageIds));
   }
 
   /** Deletes those with the given message ids, or all. Answers how many. */
-  purge(source: DeadLetterSource, messageIds?: Iterable<string>): Promise<number> {
-    return this.#store(source).purge(this.#subscription(source), messageIds && new Set(messageIds));
+  async purge(source: DeadLetterSource, messageIds: readonly string[] | 'all'): Promise<number> {
+    return this.#store(source).purge(this.#subscription(source), idsOf(messageIds));
   }
 
   #store({ connection = DEFAULT_CONNECTION }: DeadLetterSource) {

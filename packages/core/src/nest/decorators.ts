@@ -2,6 +2,7 @@ import {
   checkName,
   checkTopicOrPattern,
   isContract,
+  RegistrationError,
   type Destination,
   type EventContract,
 } from '../contract/index.js';
@@ -23,12 +24,18 @@ export function handlersOf(method: unknown): readonly HandlerMetadata[] {
     : [];
 }
 
-/** A method that can take what the contract gives: the payload, the context, both, or nothing. */
-type HandlerDecorator<Out> = <Handler extends (payload: Out, context: MessageContext) => unknown>(
-  target: object,
-  key: string | symbol,
-  descriptor: TypedPropertyDescriptor<Handler>,
-) => void;
+/**
+ * A method that can take what the contract gives: the payload, the context, both, or nothing; further parameters have
+ * decorators of their own. TypeScript does not see which parameter `@Payload()` or `@Ctx()` stands on: where they
+ * stand in another order, `OnEvent<any>(contract)` checks none.
+ */
+type HandlerDecorator<Out> = 0 extends 1 & Out
+  ? AnyHandlerDecorator
+  : <Handler extends (payload: Out, context: MessageContext, ...decorated: any[]) => unknown>(
+      target: object,
+      key: string | symbol,
+      descriptor: TypedPropertyDescriptor<Handler>,
+    ) => void;
 
 /** Any method: a plain topic says nothing of its payload. */
 type AnyHandlerDecorator = <Handler extends (...args: any[]) => unknown>(
@@ -47,8 +54,13 @@ function handler(
   if (kind === 'topic') checkTopicOrPattern(name);
   else checkName('queue', name);
   const metadata: HandlerMetadata = { source: { kind, name }, contract, options };
-  return (_target, _key, descriptor) => {
-    const method = descriptor.value as object;
+  return (target, key, { value: method }) => {
+    if (typeof target === 'function' || typeof method !== 'function')
+      throw new RegistrationError(
+        `${kind === 'topic' ? 'OnEvent' : 'OnQueue'} of '${name}' stands on '${String(key)}', which is ${
+          typeof target === 'function' ? 'static' : 'no method'
+        }: put it on a method of an instance`,
+      );
     // Appended, not replaced: one method may handle several topics. Decorators run from the last to the first.
     Reflect.defineMetadata(HANDLERS, [metadata, ...handlersOf(method)], method);
   };

@@ -2,7 +2,7 @@ import { ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/cor
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { ContextId, InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import type { Module } from '@nestjs/core/injector/module.js';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { fromEvent, isObservable, lastValueFrom, takeUntil } from 'rxjs';
 import { DeadLetter, Discard, RetryLater } from '../contract/index.js';
 import type { MessageContext } from '../engine/index.js';
 import { parameterValues, PARAMETERS, synthesiseParameters } from './parameters.js';
@@ -29,10 +29,15 @@ interface CreatorInternals {
   };
 }
 
-/** An Observable that completes without a value has succeeded; `lastValueFrom` alone would reject. */
-async function settled(result: unknown): Promise<unknown> {
+/**
+ * Waits for a result that may be an Observable. One that completes without a value has succeeded (`lastValueFrom` alone
+ * would reject); one whose handler's time is up is unsubscribed, or it would go on.
+ */
+async function settled(result: unknown, signal: AbortSignal): Promise<unknown> {
   const value = await result;
-  return isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value;
+  return isObservable(value)
+    ? lastValueFrom(value.pipe(takeUntil(fromEvent(signal, 'abort'))), { defaultValue: undefined })
+    : value;
 }
 
 /**
@@ -43,7 +48,8 @@ function creatorFor(creator: ExternalContextCreator, moduleKey: string): Externa
   return Object.assign(Object.create(creator) as ExternalContextCreator, {
     getContextModuleKey: () => moduleKey,
     getHostModuleKey: () => moduleKey,
-    transformToResult: settled,
+    // Here the context, and with it the signal, is not known.
+    transformToResult: (result: unknown) => result,
   });
 }
 
@@ -78,13 +84,13 @@ export function createInvoker(
     const filters = filtersContextCreator.create(instance, method, module.token, contextId, wrapper.id);
     return async (payload, context) => {
       try {
-        return await run(payload, context);
+        return await settled(run(payload, context), context.signal);
       } catch (error) {
         const host = new ExecutionContextHost([payload, context], instance.constructor as never, method);
         host.setType('rpc');
         let handled: unknown;
         try {
-          handled = await settled(filters.invokeCustomFilters(error, host));
+          handled = await settled(filters.invokeCustomFilters(error, host), context.signal);
         } catch (thrown) {
           // A filter made for another transport throws too; what went wrong first says more than that.
           throw OUTCOMES.some((outcome) => thrown instanceof outcome) ? thrown : error;

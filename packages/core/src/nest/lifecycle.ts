@@ -52,7 +52,8 @@ export function createLifecycle(
     async start() {
       try {
         register();
-        await Promise.all(all.map((engine) => engine.start()));
+        const results = await Promise.allSettled(all.map((engine) => engine.start()));
+        for (const result of results) if (result.status === 'rejected') throw result.reason;
       } catch (error) {
         await closeAll();
         throw error;
@@ -71,8 +72,10 @@ export function createLifecycle(
         process.exit(1);
       });
       logger.log('draining: nothing more is taken, running handlers end');
-      const ended = await Promise.all(all.map((engine) => engine.drain(drainTimeout)));
-      if (ended.every(Boolean)) return;
+      const results = await Promise.allSettled(all.map((engine) => engine.drain(drainTimeout)));
+      for (const result of results)
+        if (result.status === 'rejected') logger.error(`draining failed: ${String(result.reason)}`);
+      if (results.every((result) => result.status === 'fulfilled' && result.value)) return;
       logger.error(
         `handlers still ran after the drain time of ${drainTimeout} ms: their messages are delivered again; raise drainTimeout or heed context.signal`,
       );

@@ -1,20 +1,34 @@
 import type { Logger } from '@nestjs/common';
-import type { EngineEvent } from '../engine/index.js';
+import { failureOf, type EngineEvent } from '../engine/index.js';
 
+/** One line, whatever was thrown: foreign text may hold line breaks that would forge others. */
 function reason(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : `the handler threw ${typeof error}`;
+  const { name, message } = failureOf(error, 0);
+  return `${name}: ${message}`;
 }
 
+/** Where it happened; what happened is in the line before. */
 function stack(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
+  try {
+    const lines = error instanceof Error ? String(error.stack).split('\n') : [];
+    return lines.filter((line) => line.trimStart().startsWith('at ')).join('\n') || undefined;
+  } catch {
+    // `stack` may be made when it is read, from a message that cannot be.
+    return undefined;
+  }
+}
+
+function shown(id: string): string {
+  return failureOf(id, 0).message.slice(0, 100);
 }
 
 /** Writes what an operator should see. What goes well is silent; payloads never appear. */
 export function logEvent(logger: Pick<Logger, 'log' | 'warn' | 'error'>, event: EngineEvent): void {
   const about = (): string => {
     const { message, group, attempt } = event as Extract<EngineEvent, { type: 'handled' }>;
-    const conversation = message.correlationId === undefined ? '' : ` (correlation ${message.correlationId})`;
-    return `message ${message.id}${conversation} of '${message.destination.name}' in group '${group}', attempt ${attempt}`;
+    const conversation =
+      message.correlationId === undefined ? '' : ` (correlation ${shown(message.correlationId)})`;
+    return `message ${shown(message.id)}${conversation} of '${message.destination.name}' in group '${group}', attempt ${attempt}`;
   };
   switch (event.type) {
     case 'connected':
@@ -33,7 +47,7 @@ export function logEvent(logger: Pick<Logger, 'log' | 'warn' | 'error'>, event: 
       );
     case 'settlement-failed':
       return logger.error(
-        `message ${event.messageId} of ${event.subscription} could not be settled (${event.settlement}) and stays with the broker: ${reason(event.error)}`,
+        `message ${shown(event.messageId)} of ${event.subscription} could not be settled (${event.settlement}) and stays with the broker: ${reason(event.error)}`,
       );
     case 'retried':
       return logger.warn(`${about()}, failed and is retried in ${event.delay} ms: ${reason(event.error)}`);

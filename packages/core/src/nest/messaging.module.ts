@@ -12,7 +12,7 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { ExternalContextCreator, ModulesContainer } from '@nestjs/core';
-import { milliseconds } from '../contract/index.js';
+import { ConfigurationError, milliseconds } from '../contract/index.js';
 import { DeadLetters } from './dead-letters.js';
 import { EventBus, getEventBusToken } from './event-bus.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
@@ -94,6 +94,10 @@ export class MessagingModule extends ConfigurableModuleClass implements OnModule
     modules: ModulesContainer,
   ) {
     super();
+    if ([...modules.values()].filter(({ metatype }) => metatype === MessagingModule).length > 1)
+      throw new ConfigurationError(
+        'MessagingModule.forRoot is imported twice: each handler would run twice; import it once, in the root module, and name further brokers in connections',
+      );
     setDistance(modules, MessagingModule, Number.POSITIVE_INFINITY);
   }
 

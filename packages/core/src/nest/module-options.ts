@@ -5,6 +5,7 @@ import {
   ConfigurationError,
   countSchema,
   durationSchema,
+  timeoutSchema,
   type Broker,
   type BrokerFactory,
   type Duration,
@@ -14,11 +15,19 @@ import { handlerDefaultsSchema, type Codec, type HandlerDefaults } from '../engi
 
 /** How much may wait to be published, and for how long. */
 export interface PublishLimits {
-  /** Longest that a publish takes: for room, for the broker, for its confirmation. Then it rejects. @default '10s' */
+  /**
+   * Longest that a publish takes: for room, for the broker, for its confirmation. Then it rejects with `OverloadError`
+   * (nothing was sent) or `PublishTimeoutError` (the outcome is unknown). A duration.
+   * @default '10s'
+   */
   readonly timeout?: Duration;
-  /** Messages that wait at a time; further callers wait for room. @default 10_000 */
+  /**
+   * Messages on their way to the broker at a time. As many callers again may wait for room; the next one gets
+   * `OverloadError` at once.
+   * @default 10_000
+   */
   readonly maxPending?: number;
-  /** Bytes that wait at a time. @default 67_108_864 (64 MiB) */
+  /** Bytes on their way to the broker at a time; as many again may wait. @default 67_108_864 (64 MiB) */
   readonly maxPendingBytes?: number;
 }
 
@@ -35,7 +44,10 @@ export interface ConnectionOptions {
   readonly publish?: PublishLimits;
   /** Largest body sent or parsed, in bytes. @default 1_048_576 (1 MiB) */
   readonly maxBodySize?: number;
-  /** Longest that connecting and subscribing take at start; then the application does not start. @default '30s' */
+  /**
+   * Longest that connecting takes at start, and subscribing after it; then the application does not start.
+   * @default '30s'
+   */
   readonly connectTimeout?: Duration;
 }
 
@@ -64,13 +76,13 @@ const connectionEntries = {
   defaults: v.optional(handlerDefaultsSchema),
   publish: v.optional(
     v.strictObject({
-      timeout: v.optional(durationSchema),
+      timeout: v.optional(timeoutSchema),
       maxPending: v.optional(countSchema),
       maxPendingBytes: v.optional(countSchema),
     }),
   ),
   maxBodySize: v.optional(countSchema),
-  connectTimeout: v.optional(durationSchema),
+  connectTimeout: v.optional(timeoutSchema),
 };
 
 const optionsSchema: v.GenericSchema<MessagingModuleOptions> = v.strictObject({

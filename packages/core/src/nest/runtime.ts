@@ -5,7 +5,7 @@ import {
   UnprocessableEntityException,
 } from '@nestjs/common';
 import { ConfigurationError, milliseconds, type Clock } from '../contract/index.js';
-import { createEngine, type Engine, type HandlerDefaults, type Observer } from '../engine/index.js';
+import { createEngine, layered, type Engine, type HandlerDefaults, type Observer } from '../engine/index.js';
 import { memory } from '../memory/index.js';
 import { brokerFromUrl } from './broker-url.js';
 import type { ConnectionOptions, MessagingModuleOptions } from './module-options.js';
@@ -33,14 +33,14 @@ async function openEngine(
   observe: Observer,
   clock: Clock | undefined,
 ): Promise<Engine> {
-  const options: ConnectionOptions = { ...module, ...own };
+  const options = layered<ConnectionOptions>(module, own);
   const given = own.broker ?? memory();
   const broker = typeof given === 'string' ? await brokerFromUrl(given, module.transports ?? []) : given;
   if (module.service === undefined && broker.name !== 'memory')
     throw new ConfigurationError(
       `MessagingModule options.service is missing: ${broker.name} keeps subscriptions by it; name the application, such as 'billing'`,
     );
-  const publish = { ...module.publish, ...own.publish };
+  const publish = layered(module.publish, own.publish);
   return createEngine({
     broker,
     connection: name,

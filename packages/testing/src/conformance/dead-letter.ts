@@ -10,7 +10,7 @@ export const deadLetters = concern('Dead letters', (states) => {
       const at = clock.now();
       const failure = { name: 'CardDeclined', message: 'no cover – “überzogen”', code: 'E42', at };
       const probe = await application.subscribe(topic(), { group: group('billing') }, ({ attempt }) =>
-        attempt < 3 ? retry(0) : { type: 'dead-letter', failure },
+        attempt < 3 ? retry(0) : { type: 'dead-letter', failure, attempts: attempt },
       );
       const sent = await application.publish(topic(), {
         body: '{"total":5}',

@@ -49,11 +49,12 @@ export const foreign = concern('Open wire', (states) => {
     async ({ open, topic, until, hook }) => {
       const application = await open();
       const body = Uint8Array.from([0xef, 0xbb, 0xbf, 0x7b, 0xff, 0x00]);
-      const probe = await application.subscribe(topic(), {}, ({ attempt }) => ({
-        type: attempt < 2 ? 'retry' : 'dead-letter',
-        delay: 0,
-        failure: { name: 'E', message: 'cut short', at: Date.now() },
-      }));
+      const failure = { name: 'E', message: 'cut short', at: Date.now() };
+      const probe = await application.subscribe(topic(), {}, ({ attempt }) =>
+        attempt < 2
+          ? { type: 'retry', delay: 0, failure }
+          : { type: 'dead-letter', failure, attempts: attempt },
+      );
       await hook('foreign')({ kind: 'topic', name: topic() }, body);
       await until(
         async () => (await application.deadLetters(probe.subscription)).length === 1,

@@ -76,7 +76,7 @@ export const patterns = concern('Patterns', (states) => {
     const failing = await application.subscribe(topic('order.placed'), {}, ({ attempt }) =>
       attempt < 2
         ? { type: 'retry', delay: 0, failure: { name: 'E', message: 'e', at: clock.now() } }
-        : { type: 'dead-letter', failure: { name: 'E', message: 'e', at: clock.now() } },
+        : { type: 'dead-letter', failure: { name: 'E', message: 'e', at: clock.now() }, attempts: 1 },
     );
     await application.publish(topic('order.placed'), 'once');
     await until(

@@ -28,6 +28,7 @@ export const release: Settlement = { type: 'release' };
 export const retry = (delay: number): Settlement => ({ type: 'retry', delay, failure: failure(Date.now()) });
 export const deadLetter = (message?: string): Settlement => ({
   type: 'dead-letter',
+  attempts: 1,
   failure: failure(Date.now(), message),
 });
 

@@ -1,0 +1,237 @@
+import 'reflect-metadata';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  ForbiddenException,
+  Injectable,
+  UseGuards,
+  type CanActivate,
+  type ExecutionContext,
+  type INestApplicationContext,
+} from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  DeadLetter,
+  DeadLetters,
+  defineEvent,
+  EventBus,
+  memory,
+  MessageContext,
+  MessagingModule,
+  OnEvent,
+  OnQueue,
+  type Broker,
+} from '@nest-messaging/core';
+import { connect } from 'amqplib';
+import { z } from 'zod';
+
+/** The promise in one place: the same classes, unchanged, do the same on every broker. */
+
+const OrderPlaced = defineEvent('order.placed', {
+  schema: z.object({ id: z.string(), total: z.coerce.number() }),
+  key: (order) => order.id,
+});
+const Step = defineEvent('step.taken', {
+  schema: z.object({ key: z.string(), n: z.number() }),
+  key: (step) => step.key,
+  ordered: true,
+});
+
+const seen: { who: string; payload: unknown; context: MessageContext }[] = [];
+const see = (who: string, payload: unknown, context: MessageContext): void =>
+  void seen.push({ who, payload, context });
+const at = (who: string) => seen.filter((each) => each.who === who);
+
+@Injectable()
+class Tenant implements CanActivate {
+  canActivate(execution: ExecutionContext): boolean {
+    return execution.switchToRpc().getContext<MessageContext>().headers['tenant'] !== 'unknown';
+  }
+}
+
+@Injectable()
+class Invoices {
+  constructor(private readonly events: EventBus) {}
+
+  @OnEvent(OrderPlaced, { group: 'billing', retry: { attempts: 3, backoff: { initial: 50, max: 50 } } })
+  async bill(order: { id: string; total: number }, context: MessageContext): Promise<void> {
+    see('bill', order, context);
+    if (order.id === 'flaky' && context.attempt < 3) throw new Error('again');
+    if (order.id === 'hopeless') throw new DeadLetter('no such customer');
+    await this.events.enqueue('print', { invoice: order.id });
+  }
+
+  @OnQueue('print')
+  print(task: { invoice: string }, context: MessageContext): void {
+    see('print', task, context);
+  }
+
+  @OnEvent('#', { group: 'analytics' })
+  count(payload: unknown, context: MessageContext): void {
+    see('count', payload, context);
+  }
+
+  @OnEvent(Step, { group: 'steps', retry: { attempts: 3, backoff: { initial: 20, max: 20 } } })
+  step({ key, n }: { key: string; n: number }, context: MessageContext): void {
+    if (key === 'a' && n === 1 && context.attempt === 1) throw new Error('again');
+    see('step', [key, n], context);
+  }
+}
+
+@Controller()
+@UseGuards(Tenant)
+class Gate {
+  @OnEvent('gate.*', { group: 'gate' })
+  pass(payload: unknown, context: MessageContext): void {
+    see('gate', payload, context);
+  }
+}
+
+async function until(fits: () => boolean): Promise<void> {
+  while (!fits()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+const namespace = `one-handler-${process.pid}-${Date.now().toString(36)}`;
+
+describe.each<[string, () => string | Broker]>([
+  ['memory', () => memory()],
+  [
+    'RabbitMQ',
+    () => {
+      if (!process.env['RABBITMQ_URL'])
+        throw new Error('RABBITMQ_URL is not set: run the tests with npm test');
+      return process.env['RABBITMQ_URL'];
+    },
+  ],
+])('on %s', (_, broker) => {
+  let app: INestApplicationContext;
+  let events: EventBus;
+
+  beforeAll(async () => {
+    seen.splice(0);
+    const module = await Test.createTestingModule({
+      imports: [MessagingModule.forRoot({ service: 'shop', namespace, broker: broker() })],
+      providers: [Invoices],
+      controllers: [Gate],
+    })
+      .setLogger({ log: () => undefined, warn: () => undefined, error: () => undefined })
+      .compile();
+    app = await module.init();
+    events = app.get(EventBus);
+  }, 30_000);
+  afterAll(() => app?.close());
+  afterEach(() => seen.splice(0) as never);
+
+  it('an event reaches each group once, in the schema’s output, and what its handler enqueues one worker', async () => {
+    await events.publish(OrderPlaced, { id: 'plain', total: '12.5' }, { headers: { tenant: 'acme' } });
+    await until(() => at('print').length > 0 && at('count').length > 0);
+    expect(at('bill').map(({ payload }) => payload)).toEqual([{ id: 'plain', total: 12.5 }]);
+    expect(at('count').map(({ payload }) => payload)).toEqual([{ id: 'plain', total: '12.5' }]);
+    expect(at('print').map(({ payload }) => payload)).toEqual([{ invoice: 'plain' }]);
+    const [bill] = at('bill');
+    const [print] = at('print');
+    expect(bill!.context).toMatchObject({
+      key: 'plain',
+      topic: 'order.placed',
+      group: 'billing',
+      headers: { tenant: 'acme' },
+    });
+    expect(print!.context).toMatchObject({ causationId: bill!.context.id, correlationId: bill!.context.id });
+  });
+
+  it('a failure is retried until it succeeds, in its own group only', async () => {
+    await events.publish(OrderPlaced, { id: 'flaky', total: 1 });
+    await until(() => at('print').length > 0 && at('count').length > 0);
+    expect(at('bill').map(({ context }) => context.attempt)).toEqual([1, 2, 3]);
+    expect(at('count')).toHaveLength(1);
+  });
+
+  it('what cannot be handled is a dead letter, and redriven comes again', async () => {
+    const deadLetters = app.get(DeadLetters);
+    const source = { topic: OrderPlaced, group: 'billing' };
+    await events.publish(OrderPlaced, { id: 'hopeless', total: 1 }, { messageId: 'm1' });
+    let letters = await deadLetters.list(source);
+    while (letters.length === 0) letters = await deadLetters.list(source);
+    expect(letters).toMatchObject([
+      {
+        attempts: 1,
+        group: 'billing',
+        message: { id: 'm1' },
+        failure: { name: 'DeadLetter', message: 'no such customer' },
+      },
+    ]);
+    expect(await deadLetters.redrive(source, 'all')).toBe(1);
+    await until(() => at('bill').length === 2);
+    letters = await deadLetters.list(source);
+    while (letters.length === 0) letters = await deadLetters.list(source);
+    expect(await deadLetters.purge(source, ['m1'])).toBe(1);
+    expect(await deadLetters.list(source)).toEqual([]);
+  }, 20_000);
+
+  it('a delayed event comes when it is due', async () => {
+    const began = Date.now();
+    await events.publish('later', 1, { delay: 400 });
+    await until(() => at('count').length > 0);
+    expect(Date.now() - began).toBeGreaterThanOrEqual(390);
+  });
+
+  it('a key keeps its order through retries', async () => {
+    await Promise.all([
+      (async () => {
+        for (let n = 1; n <= 5; n++) await events.publish(Step, { key: 'a', n });
+      })(),
+      (async () => {
+        for (let n = 1; n <= 5; n++) await events.publish(Step, { key: 'b', n });
+      })(),
+    ]);
+    await until(() => at('step').length === 10);
+    for (const key of ['a', 'b'])
+      expect(
+        at('step')
+          .filter(({ context }) => context.key === key)
+          .map(({ payload }) => payload),
+      ).toEqual([1, 2, 3, 4, 5].map((n) => [key, n]));
+  });
+
+  it('a guard on a controller refuses: a dead letter at the first attempt', async () => {
+    const source = { topic: 'gate.*', group: 'gate' };
+    await events.publish('gate.in', 1, { headers: { tenant: 'unknown' } });
+    await events.publish('gate.in', 2, { headers: { tenant: 'acme' } });
+    await until(() => at('gate').length > 0);
+    expect(at('gate').map(({ payload }) => payload)).toEqual([2]);
+    let letters = await app.get(DeadLetters).list(source);
+    while (letters.length === 0) letters = await app.get(DeadLetters).list(source);
+    expect(letters).toMatchObject([{ attempts: 1, failure: { name: ForbiddenException.name } }]);
+  });
+
+  it('a payload arrives exactly as it was sent, whatever its fields are called', async () => {
+    const payload = Object.freeze({
+      value: 1,
+      key: 'k',
+      headers: { a: 'b' },
+      data: [null],
+      pattern: '#',
+      id: 0,
+      payload: { payload: '' },
+    });
+    await events.publish('odd.fields', payload);
+    await until(() => at('count').length > 0);
+    expect(at('count')[0]!.payload).toEqual(payload);
+  });
+});
+
+afterAll(async () => {
+  const url = process.env['RABBITMQ_URL'];
+  if (!url) return;
+  const connection = await connect(url);
+  const remove = async (name: string): Promise<void> => {
+    const channel = await connection.createChannel();
+    await channel.deleteQueue(`${namespace}.${name}`);
+    await channel.close();
+  };
+  for (const name of ['billing.order.placed', 'print', 'analytics.#', 'steps.step.taken', 'gate.gate.*'])
+    for (const suffix of ['', '--dead', '--suspect', '--ordered']) await remove(name + suffix);
+  const channel = await connection.createChannel();
+  await channel.deleteExchange(namespace);
+  await connection.close();
+});
