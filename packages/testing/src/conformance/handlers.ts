@@ -287,6 +287,8 @@ export const handlers = concern('Failing handlers', (states) => {
       await until(() => service.count('handled') === 1, 'the one that is good');
       assert.deepEqual(seen, ['bad', 'bad', 'bad', 'good']);
       await until(async () => (await service.deadLetters(topic())).length === 1, 'the dead letter');
+      const [letter] = await service.deadLetters(topic());
+      assert.equal(letter!.attempts, 3, 'attempts in place are not counted');
     },
     { ...ordered, waits: false },
   );

@@ -26,9 +26,9 @@ const failure = (at: number, message = 'as the test wants it') => ({ name: 'Test
 export const acknowledge: Settlement = { type: 'acknowledge' };
 export const release: Settlement = { type: 'release' };
 export const retry = (delay: number): Settlement => ({ type: 'retry', delay, failure: failure(Date.now()) });
-export const deadLetter = (message?: string): Settlement => ({
+export const deadLetter = (message?: string, attempts: number = 1): Settlement => ({
   type: 'dead-letter',
-  attempts: 1,
+  attempts,
   failure: failure(Date.now(), message),
 });
 

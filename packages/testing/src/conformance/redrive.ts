@@ -92,7 +92,7 @@ export const redrive = concern('Redrive', (states) => {
     const probe = await application.subscribe(
       topic(),
       {},
-      inTurn(retry(0), deadLetter('first'), retry(0), deadLetter('second')),
+      inTurn(retry(0), deadLetter('first', 2), retry(0), deadLetter('second', 2)),
     );
     await application.publish(topic());
     const failures = async (): Promise<string[]> =>
