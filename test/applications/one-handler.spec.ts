@@ -21,6 +21,8 @@ import {
   OnEvent,
   OnQueue,
   type Broker,
+  type DeadLetteredMessage,
+  type DeadLetterSource,
 } from '@nest-messaging/core';
 import { connect } from 'amqplib';
 import { z } from 'zod';
@@ -87,8 +89,18 @@ class Gate {
   }
 }
 
-async function until(fits: () => boolean): Promise<void> {
-  while (!fits()) await new Promise((resolve) => setTimeout(resolve, 5));
+async function until(fits: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await fits())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** The first dead letters there are. */
+async function lettersOf(
+  app: INestApplicationContext,
+  source: DeadLetterSource,
+): Promise<DeadLetteredMessage[]> {
+  let letters: DeadLetteredMessage[] = [];
+  await until(async () => (letters = await app.get(DeadLetters).list(source)).length > 0);
+  return letters;
 }
 
 const namespace = `one-handler-${process.pid}-${Date.now().toString(36)}`;
@@ -150,9 +162,7 @@ describe.each<[string, () => string | Broker]>([
     const deadLetters = app.get(DeadLetters);
     const source = { topic: OrderPlaced, group: 'billing' };
     await events.publish(OrderPlaced, { id: 'hopeless', total: 1 }, { messageId: 'm1' });
-    let letters = await deadLetters.list(source);
-    while (letters.length === 0) letters = await deadLetters.list(source);
-    expect(letters).toMatchObject([
+    expect(await lettersOf(app, source)).toMatchObject([
       {
         attempts: 1,
         group: 'billing',
@@ -162,8 +172,7 @@ describe.each<[string, () => string | Broker]>([
     ]);
     expect(await deadLetters.redrive(source, 'all')).toBe(1);
     await until(() => at('bill').length === 2);
-    letters = await deadLetters.list(source);
-    while (letters.length === 0) letters = await deadLetters.list(source);
+    await lettersOf(app, source);
     expect(await deadLetters.purge(source, ['m1'])).toBe(1);
     expect(await deadLetters.list(source)).toEqual([]);
   }, 20_000);
@@ -199,9 +208,9 @@ describe.each<[string, () => string | Broker]>([
     await events.publish('gate.in', 2, { headers: { tenant: 'acme' } });
     await until(() => at('gate').length > 0);
     expect(at('gate').map(({ payload }) => payload)).toEqual([2]);
-    let letters = await app.get(DeadLetters).list(source);
-    while (letters.length === 0) letters = await app.get(DeadLetters).list(source);
-    expect(letters).toMatchObject([{ attempts: 1, failure: { name: ForbiddenException.name } }]);
+    expect(await lettersOf(app, source)).toMatchObject([
+      { attempts: 1, failure: { name: ForbiddenException.name } },
+    ]);
   });
 
   it('a payload arrives exactly as it was sent, whatever its fields are called', async () => {
