@@ -1,5 +1,7 @@
 import {
+  ConnectionError,
   UnsupportedError,
+  type Clock,
   type DeadLetteredMessage,
   type DeadLetters,
   type SubscriptionId,
@@ -16,11 +18,15 @@ import { HEADER, read, readDeadLetter } from './wire.js';
 
 export interface DeadLettersParts {
   readonly owner: Owner;
-  readonly connection: Connection;
+  /** Makes the connection for looking, each time it is needed after a while. */
+  readonly connect: () => Connection;
+  readonly clock: Clock;
   readonly publisher: Publisher;
   readonly report: (event: TransportEvent) => void;
 }
 
+/** Milliseconds that the connection outlives the last look. */
+const IDLE = 5_000;
 /** Redriven and not yet confirmed, at most. */
 const WINDOW = 100;
 
@@ -28,8 +34,17 @@ const WINDOW = 100;
  * Looks through dead letters by getting them without acknowledging, on a channel of its own: what is not settled when
  * that is done goes back to its place, since a quorum queue keeps what was returned before the rest and in order.
  * Each look counts as a delivery, which is why the queue's delivery limit is out of reach.
+ *
+ * On a connection of its own, because RabbitMQ closes not the channel but the connection of a `basic.get` from a quorum
+ * queue that is just being deleted, made or moved (541, `noproc`): no consumer shall go with it.
  */
-export function createDeadLetters({ owner, connection, publisher, report }: DeadLettersParts): DeadLetters {
+export function createDeadLetters({
+  owner,
+  connect,
+  clock,
+  publisher,
+  report,
+}: DeadLettersParts): DeadLetters & { close(): Promise<void> } {
   /** One look at a queue at a time, since what one has in hand another does not see. */
   const looks = new Map<string, Promise<unknown>>();
 
@@ -44,11 +59,33 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
     }
   };
 
-  const current = async (): Promise<ChannelModel> => {
-    await connection.open();
-    const { model } = connection;
-    if (!model) throw lostConnection(connection.address);
-    return model;
+  let connection: Connection | undefined;
+  let users = 0;
+  let cancelIdle = (): void => undefined;
+
+  const use = async <T>(work: (connection: Connection, model: ChannelModel) => Promise<T>): Promise<T> => {
+    cancelIdle();
+    users++;
+    const mine = (connection ??= connect());
+    try {
+      await mine.open();
+      const { model } = mine;
+      if (!model) throw lostConnection(mine.address);
+      return await work(mine, model);
+    } catch (error) {
+      // The next look makes a new one rather than wait for this one.
+      if (!mine.model && connection === mine) void close();
+      throw error;
+    } finally {
+      if (--users === 0) cancelIdle = clock.schedule(() => void close(), IDLE);
+    }
+  };
+
+  const close = async (): Promise<void> => {
+    cancelIdle();
+    const mine = connection;
+    connection = undefined;
+    await mine?.close();
   };
 
   /** Calls `work` on the queue of dead letters; answers `none` if there is no such queue. */
@@ -58,20 +95,21 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
     work: (channel: Channel, queue: string) => Promise<T>,
   ): Promise<T> => {
     const queue = deadQueue(owner, id);
-    return alone(queue, async () => {
-      const model = await current();
-      const guarded = await openChannel(model, report);
-      try {
-        return await work(guarded.channel, queue);
-      } catch (error) {
-        if (replyCode(error) === CODE.notFound) return none;
-        throw connection.model === model ? error : lostConnection(connection.address, error);
-      } finally {
-        // Said aloud before the channel closes, so that the next look finds everything in its place.
-        if (guarded.open) guarded.channel.nackAll(true);
-        await guarded.close();
-      }
-    });
+    return alone(queue, () =>
+      use(async (mine, model) => {
+        const guarded = await openChannel(model, report);
+        try {
+          return await work(guarded.channel, queue);
+        } catch (error) {
+          if (replyCode(error) === CODE.notFound) return none;
+          throw mine.model === model ? error : lostConnection(mine.address, mine.protocolError ?? error);
+        } finally {
+          // Said aloud before the channel closes, so that the next look finds everything in its place.
+          if (guarded.open) guarded.channel.nackAll(true);
+          await guarded.close();
+        }
+      }),
+    );
   };
 
   /**
@@ -99,16 +137,27 @@ export function createDeadLetters({ owner, connection, publisher, report }: Dead
   };
 
   return {
-    list: (id, limit) =>
-      look<DeadLetteredMessage[]>(id, [], async (channel, queue) => {
-        const letters: DeadLetteredMessage[] = [];
-        if (limit <= 0) return letters;
-        for await (const raw of each(channel, queue)) {
-          letters.push(readDeadLetter(raw, id.source, id.group));
-          if (letters.length >= limit) break;
-        }
-        return letters;
-      }),
+    close,
+
+    async list(id, limit) {
+      const once = (): Promise<DeadLetteredMessage[]> =>
+        look<DeadLetteredMessage[]>(id, [], async (channel, queue) => {
+          const letters: DeadLetteredMessage[] = [];
+          if (limit <= 0) return letters;
+          for await (const raw of each(channel, queue)) {
+            letters.push(readDeadLetter(raw, id.source, id.group));
+            if (letters.length >= limit) break;
+          }
+          return letters;
+        });
+      try {
+        return await once();
+      } catch (error) {
+        // Looking changes nothing, so it may as well look again.
+        if (error instanceof ConnectionError && error.retryable) return await once();
+        throw error;
+      }
+    },
 
     redrive: (id, ids) =>
       look(id, 0, async (channel, queue) => {

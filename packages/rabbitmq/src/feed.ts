@@ -54,6 +54,8 @@ export interface FeedParts {
 
 /** Milliseconds between attempts while the connection is there; less by up to a fifth, so that processes spread. */
 const AGAIN = { first: 100, most: 5_000 };
+/** Milliseconds until a queue is tried again whose use made the broker close the whole connection. */
+const BROKEN = 30_000;
 /** A channel that lived this long was none of a series of failures. */
 const LONG_LIFE = 10_000;
 /** AMQP has 16 bits for it. */
@@ -83,6 +85,8 @@ export function createFeed(parts: FeedParts): Feed {
   let trouble: string | undefined = 'not started';
   let guarded: Guarded<Channel> | undefined;
   let attempting = false;
+  let trying: string | undefined;
+  let brokenUntil = 0;
   let failures = 0;
   let wake: (() => void) | undefined;
   let offUp = (): void => undefined;
@@ -181,6 +185,7 @@ export function createFeed(parts: FeedParts): Feed {
     let failed = false;
     try {
       const queue = await prepare(model);
+      trying = queue;
       if (over()) return;
       if (queue === undefined) {
         again(TURN_EVERY);
@@ -191,15 +196,28 @@ export function createFeed(parts: FeedParts): Feed {
     } catch (error) {
       failed = true;
       trouble = (error as Error).message;
-      // Lost with its connection: the next one calls.
-      if (connection.model !== model) return;
+      if (connection.model !== model) {
+        // Lost with its connection: the next one calls. Not so if it was this queue that ended it, or it would end the
+        // next one too, and with it every other consumer.
+        const { protocolError } = connection;
+        if (!protocolError?.message.includes(`'${trying}'`)) return;
+        trouble = protocolError.message;
+        report({
+          type: 'warning',
+          message: `${what} ended its connection`,
+          error: withoutUser(protocolError),
+        });
+        brokenUntil = clock.now() + BROKEN;
+        return;
+      }
       if (started && error instanceof MessagingError && !error.retryable) return started.reject(error);
       report({ type: 'warning', message: `${what} cannot consume; trying again`, error });
     } finally {
       attempting = false;
       // Another connection may have come up while this attempt was at the old one.
-      if (!guarded && connection.model && connection.model !== model) again(0);
-      else if (failed) retreat();
+      if (!guarded && connection.model && connection.model !== model)
+        again(Math.max(0, brokenUntil - clock.now()));
+      else if (failed && connection.model === model) retreat();
     }
   };
 
@@ -217,7 +235,13 @@ export function createFeed(parts: FeedParts): Feed {
     async start() {
       state = 'running';
       const first = new Promise<void>((resolve, reject) => (started = { resolve, reject }));
-      offUp = connection.onUp((model) => void attempt(model));
+      offUp = connection.onUp((model) => {
+        wake?.();
+        wake = undefined;
+        const wait = brokenUntil - clock.now();
+        if (wait > 0) again(wait);
+        else void attempt(model);
+      });
       try {
         await first;
       } finally {

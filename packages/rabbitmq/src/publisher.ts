@@ -53,6 +53,8 @@ interface Entry {
   returned?: AmqpMessage;
   /** Was on a channel that the broker closed for an error: is sent alone, so that it is known whose error it was. */
   alone?: boolean;
+  /** Was refused once on a channel that may have been mistaken. */
+  renewed?: boolean;
   /** What it needs was missing once, and was declared anew. */
   mended?: boolean;
   /** Connections that the broker closed for an error while only this was under way. */
@@ -61,6 +63,8 @@ interface Entry {
 
 /** Waits before another attempt to open a channel or to declare, when the connection is there and it failed. */
 const AGAIN_AFTER = 1_000;
+/** Age from which on a channel is replaced when a full queue refuses what is sent on it. */
+const OUTWORN_AFTER = 10_000;
 /** Several channels share a connection, so that one end of it proves nothing against a message. */
 const MOST_STRIKES = 3;
 /** Confirms that are on their way when the publisher is closed. */
@@ -100,6 +104,13 @@ export function createPublisher(parts: {
   let guarded: Guarded<ConfirmChannel> | undefined;
   let opening = false;
   let full = false;
+  /**
+   * A queue refused a message for being full. RabbitMQ 3.10 goes on refusing to the channel that was told so, even when
+   * there is room again (seen after a policy with `max-length` was cleared). A new channel is not refused at first,
+   * which is why it is not made for every refusal: that would fill the queue beyond its limit.
+   */
+  let outworn = false;
+  let openedAt = 0;
   let preparing = false;
   let closed = false;
   let wake: (() => void) | undefined;
@@ -125,7 +136,11 @@ export function createPublisher(parts: {
     idle?.();
     if (entry.settled) return pump();
     const { sent, returned } = entry;
-    if (error !== null) {
+    if (error !== null && !entry.renewed && clock.now() - openedAt > OUTWORN_AFTER) {
+      outworn = true;
+      entry.renewed = true;
+      sendFirst([entry]);
+    } else if (error !== null) {
       entry.settle(
         new PublishRejectedError('RabbitMQ could not take the message: a queue is full or failed', {
           cause: error,
@@ -149,6 +164,7 @@ export function createPublisher(parts: {
   const onChannelClosed = (model: ChannelModel, error: Error | undefined): void => {
     guarded = undefined;
     full = false;
+    outworn = false;
     const entries = [...unconfirmed];
     unconfirmed.clear();
     if (closed) {
@@ -185,6 +201,7 @@ export function createPublisher(parts: {
       });
       if (!fresh.open) return;
       guarded = fresh;
+      openedAt = clock.now();
       full = false;
       fresh.channel.on('drain', () => {
         full = false;
@@ -236,6 +253,12 @@ export function createPublisher(parts: {
     while (waiting.length > 0 && !closed) {
       const { model } = connection;
       if (!model || connection.blocked !== undefined || full || preparing) return;
+      if (outworn && unconfirmed.size > 0) return;
+      if (outworn) {
+        outworn = false;
+        void guarded?.close();
+        guarded = undefined;
+      }
       if (!guarded) {
         if (!opening) void open(model);
         return;

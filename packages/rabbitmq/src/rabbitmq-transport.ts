@@ -96,14 +96,14 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
   const owner: Owner = environment;
   const capabilities = capabilitiesOf(options);
   const address = parseAddress(options.url, options.client);
-  const connectionFor = (purpose: string): Connection =>
+  const connectionFor = (purpose: string, tell = report): Connection =>
     createConnection({
       address,
       client: options.client,
       label: `${environment.service} ${purpose}`,
       timeout,
       clock,
-      report,
+      report: tell,
     });
   // Apart, because the broker stops reading a connection that publishes while one of its alarms is on, and with it the
   // acknowledgements that would relieve it. https://www.rabbitmq.com/docs/alarms
@@ -118,6 +118,14 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
   // caller's mistake, and consumers must not wait behind what is waiting to be published.
   const rawMessages = publisher();
   const copies = publisher();
+  const deadLetters = createDeadLetters({
+    owner,
+    // Comes and goes with those who look, which is nothing to be told of.
+    connect: () => connectionFor('looking at dead letters', () => {}),
+    clock,
+    publisher: copies,
+    report,
+  });
   const consumers = new Map<RabbitMqConsumer, string>();
   /** Names of queues in use, so that two subscriptions that happen to make the same name do not share one. */
   const queues = new Map<string, string>();
@@ -167,7 +175,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
     ]);
     consumers.clear();
     await copies.close();
-    await Promise.all([publishing.close(), consuming.close()]);
+    await Promise.all([publishing.close(), consuming.close(), deadLetters.close()]);
   };
 
   return {
@@ -248,6 +256,6 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
       ];
       return { ready: parts.every(({ ready }) => ready), parts };
     },
-    deadLetters: createDeadLetters({ owner, connection: consuming, publisher: copies, report }),
+    deadLetters,
   };
 }

@@ -51,7 +51,7 @@ export interface SettlingParts {
 /** What a copy may take; the original stays unsettled, and its slot taken, as long. */
 const COPY_WITHIN = 30_000;
 /** Milliseconds until a message whose copy could not be made goes back to its queue, from where it comes at once. */
-const BACK = { first: 500, most: 15_000 };
+const BACK = { first: 500, most: 10_000 };
 
 /** What `resources` say of one queue. */
 const declarationOf = (resources: readonly Resource[], queue: string): Resource[] =>
