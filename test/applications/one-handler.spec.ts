@@ -24,8 +24,8 @@ import {
   type DeadLetteredMessage,
   type DeadLetterSource,
 } from '@nest-messaging/core';
-import { connect } from 'amqplib';
 import { z } from 'zod';
+import { rabbitmqUrl, removeNamespace } from '../support/rabbitmq.js';
 
 /** The promise in one place: the same classes, unchanged, do the same on every broker. */
 
@@ -107,14 +107,7 @@ const namespace = `one-handler-${process.pid}-${Date.now().toString(36)}`;
 
 describe.each<[string, () => string | Broker]>([
   ['memory', () => memory()],
-  [
-    'RabbitMQ',
-    () => {
-      if (!process.env['RABBITMQ_URL'])
-        throw new Error('RABBITMQ_URL is not set: run the tests with npm test');
-      return process.env['RABBITMQ_URL'];
-    },
-  ],
+  ['RabbitMQ', rabbitmqUrl],
 ])('on %s', (_, broker) => {
   let app: INestApplicationContext;
   let events: EventBus;
@@ -230,17 +223,8 @@ describe.each<[string, () => string | Broker]>([
 });
 
 afterAll(async () => {
-  const url = process.env['RABBITMQ_URL'];
-  if (!url) return;
-  const connection = await connect(url);
-  const remove = async (name: string): Promise<void> => {
-    const channel = await connection.createChannel();
-    await channel.deleteQueue(`${namespace}.${name}`);
-    await channel.close();
-  };
-  for (const name of ['billing.order.placed', 'print', 'analytics.#', 'steps.step.taken', 'gate.gate.*'])
-    for (const suffix of ['', '--dead', '--suspect', '--ordered']) await remove(name + suffix);
-  const channel = await connection.createChannel();
-  await channel.deleteExchange(namespace);
-  await connection.close();
+  await removeNamespace(namespace, {
+    services: ['shop'],
+    subscriptions: ['billing.order.placed', 'print', 'analytics.#', 'steps.step.taken', 'gate.gate.*'],
+  });
 });

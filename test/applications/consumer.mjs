@@ -1,0 +1,40 @@
+// A small application as compiled code, run by killed.spec.ts: its handler says what it gets, and hangs if `HANG` is set.
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { MessagingModule, OnEvent } from '@nest-messaging/core';
+
+class Handler {
+  /**
+   * @param {unknown} _payload
+   * @param {import('@nest-messaging/core').MessageContext} context
+   */
+  async on(_payload, { id, attempt }) {
+    process.stdout.write(`handling ${id}, attempt ${attempt}\n`);
+    if (process.env.HANG) await new Promise(() => undefined);
+  }
+}
+OnEvent('order.placed')(
+  Handler.prototype,
+  'on',
+  /** @type {TypedPropertyDescriptor<Handler['on']>} */ (
+    Object.getOwnPropertyDescriptor(Handler.prototype, 'on')
+  ),
+);
+
+class AppModule {}
+Reflect.defineMetadata(
+  'imports',
+  [
+    MessagingModule.forRoot({
+      service: 'billing',
+      namespace: process.env.NAMESPACE,
+      broker: process.env.RABBITMQ_URL,
+    }),
+  ],
+  AppModule,
+);
+Reflect.defineMetadata('providers', [Handler], AppModule);
+
+const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
+app.enableShutdownHooks();
+process.stdout.write('ready\n');
