@@ -254,6 +254,11 @@ export function createEngine(options: EngineOptions): Engine {
       closing ??= close();
       return closing;
     },
-    health: () => transport.health(),
+    async health() {
+      const { parts } = await transport.health();
+      const reason = draining.signal.aborted ? 'shutting down' : running ? undefined : 'not started';
+      const all = [{ name: 'application', ready: reason === undefined, reason }, ...parts];
+      return { ready: all.every(({ ready }) => ready), parts: all };
+    },
   };
 }

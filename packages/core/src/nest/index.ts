@@ -1,6 +1,7 @@
 export { OnEvent, OnQueue } from './decorators.js';
 export { DeadLetters, type DeadLetterSource } from './dead-letters.js';
 export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';
+export { MessagingHealth, type ConnectionHealth, type MessagingHealthReport } from './messaging-health.js';
 export type { MessagingFeatureOptions } from './messaging-feature.module.js';
 export {
   MessagingModule,

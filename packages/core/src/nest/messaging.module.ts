@@ -18,6 +18,7 @@ import { EventBus, getEventBusToken } from './event-bus.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { logEvent } from './log.js';
 import { MessagingFeatureModule, type MessagingFeatureOptions } from './messaging-feature.module.js';
+import { MessagingHealth } from './messaging-health.js';
 import { checkModuleOptions, type MessagingModuleOptions } from './module-options.js';
 import { DEFAULT_CONNECTION, DEFAULT_SERVICE, openEngines, type Engines } from './runtime.js';
 import { ENGINES, LIFECYCLE, OPTIONS, TEST_SEAMS, type TestSeams } from './tokens.js';
@@ -178,8 +179,19 @@ function compose(
         useFactory: (engines: Engines, { service = DEFAULT_SERVICE }: MessagingModuleOptions) =>
           new DeadLetters(engines, service),
       },
+      {
+        provide: MessagingHealth,
+        inject: [ENGINES],
+        useFactory: (engines: Engines) => new MessagingHealth(engines),
+      },
     ],
-    exports: [ENGINES, LIFECYCLE, DeadLetters, ...buses.map((bus) => (bus as { provide: string }).provide)],
+    exports: [
+      ENGINES,
+      LIFECYCLE,
+      DeadLetters,
+      MessagingHealth,
+      ...buses.map((bus) => (bus as { provide: string }).provide),
+    ],
   };
   return { module: MessagingModule, global, imports: [connectionsModule], exports: [connectionsModule] };
 }

@@ -6,7 +6,14 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { ClosedError, EventBus, memory, MessagingModule, OnEvent } from '@nest-messaging/core';
+import {
+  ClosedError,
+  EventBus,
+  memory,
+  MessagingHealth,
+  MessagingModule,
+  OnEvent,
+} from '@nest-messaging/core';
 import { deferred } from '../../src/engine/deferred.js';
 import { compile, start, stop } from '../support/application.js';
 
@@ -206,5 +213,42 @@ describe('shutting down', () => {
     const app = await compile({});
     await app.close();
     expect(MessagingModule).toBeDefined();
+  });
+});
+
+describe('health', () => {
+  it('is ready between start and shutdown, and names each connection', async () => {
+    const begun = deferred();
+    const release = deferred();
+    @Injectable()
+    class Handler {
+      @OnEvent('a')
+      async on(): Promise<void> {
+        begun.resolve();
+        await release.promise;
+      }
+    }
+    const module = await compile({ providers: [Handler] }, { service: 'shop', connections: { audit: {} } });
+    const health = module.get(MessagingHealth);
+    expect(await health.check()).toMatchObject({
+      ready: false,
+      connections: [
+        { connection: 'default', broker: 'memory', ready: false },
+        { connection: 'audit', ready: false },
+      ],
+    });
+    await module.init();
+    expect(await health.check()).toMatchObject({ ready: true });
+    await module.get(EventBus).publish('a', 1);
+    await begun.promise;
+    const closed = module.close();
+    while ((await health.check()).ready) await new Promise((resolve) => setImmediate(resolve));
+    expect((await health.check()).connections[0]!.parts[0]).toEqual({
+      name: 'application',
+      ready: false,
+      reason: 'shutting down',
+    });
+    release.resolve();
+    await closed;
   });
 });
