@@ -12,7 +12,7 @@ import {
 // Delays of any length out of few queues, without a plug-in: binary levels, each a queue whose messages all wait the
 // same time, so that none stands behind one that is due later. A message passes the levels of its delay's binary
 // digits, and keeps its routing key on the way, because its headers lead it.
-// docs/decisions/rabbitmq-delays.md has the facts and what else was tried.
+// docs/decisions/0012-rabbitmq-delays.md has the facts and what else was tried.
 
 /** Milliseconds of the shortest level; each level is twice as long as the one below. */
 const UNIT = 100;

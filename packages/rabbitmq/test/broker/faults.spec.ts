@@ -204,6 +204,34 @@ describe('A user who may not', () => {
     return url.href;
   };
 
+  it('do more than the manual says can do all the rest', async () => {
+    const { open, mark } = stage();
+    const own = `^${mark}$|^${mark}\\.service.*`;
+    const everything = async (topology: 'create' | 'validate', url: string): Promise<void> => {
+      const application = await open({ url }, { topology });
+      const probe = await application.subscribe(
+        `a.${topology}`,
+        ({ attempt }) => (attempt < 2 ? retry(150) : deadLetter),
+        { group: 'service' },
+      );
+      const live = await application.subscribe('a.#', undefined, { group: 'service', broadcast: true });
+      await application.publish(`a.${topology}`, '', { delay: 150 });
+      const { deadLetters } = application.transport;
+      const letters = async (): Promise<number> => (await deadLetters.list(probe.subscription, 9)).length;
+      await until(async () => (await letters()) === 1, 'the dead letter');
+      expect(await deadLetters.redrive(probe.subscription)).toBe(1);
+      await until(() => probe.seen.length === 4 && live.seen.length === 1, 'it again');
+      expect(application.events.filter(({ type }) => type === 'settlement-failed')).toEqual([]);
+    };
+    const creating = await open();
+    for (const topology of ['create', 'validate'] as const)
+      await creating
+        .subscribe(`a.${topology}`, undefined, { group: 'service' })
+        .then((probe) => probe.stop());
+    await everything('create', await as(own, `${own}|^amq\\.default$`, own));
+    await everything('validate', await as('^.*--live-.*$', `${own}|^amq\\.default$`, own));
+  });
+
   it('publish is told so, each time, and stays connected', async () => {
     const { open, mark } = stage();
     await (await open()).publish('a');
