@@ -47,10 +47,13 @@ const ATTEMPT_WITHIN = 10_000;
 
 /**
  * After a heartbeat was missed or a closing handshake failed, amqplib only half-closes the socket: it would wait for
- * packets that no longer come, and keep the process alive. amqplib hands the socket out nowhere else.
+ * packets that no longer come, and keep the process alive. With an error, since amqplib stops its heartbeats for that
+ * alone. It hands the socket out nowhere else.
  */
 function destroySocket(model: ChannelModel): void {
-  (model.connection as unknown as { stream?: { destroy(): void } }).stream?.destroy();
+  (model.connection as unknown as { stream?: { destroy(error: Error): void } }).stream?.destroy(
+    new Error('the connection was given up'),
+  );
 }
 
 export function createConnection(parts: ConnectionParts): Connection {

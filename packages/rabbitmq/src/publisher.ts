@@ -117,6 +117,8 @@ export function createPublisher(parts: {
   /** Set while closing waits for the last confirmations. */
   let idle: (() => void) | undefined;
 
+  const oldest = (): Entry | undefined => unconfirmed.values().next().value;
+
   /** Calls again later, once however often it is asked for. */
   const again = (): void => {
     if (wake || closed) return;
@@ -264,7 +266,7 @@ export function createPublisher(parts: {
         return;
       }
       const entry = waiting[0]!;
-      if (unconfirmed.size > 0 && (entry.alone || [...unconfirmed][0]!.alone)) return;
+      if (unconfirmed.size > 0 && (entry.alone || oldest()!.alone)) return;
       let frame: Frame;
       try {
         frame = entry.frame();

@@ -121,7 +121,7 @@ export function createSettling(parts: SettlingParts): Settling {
     type: Settlement['type'],
     copy: () => Promise<void>,
   ): Promise<void> => {
-    const { raw, received, lane } = inHand;
+    const { received, lane } = inHand;
     try {
       if (!lane.alive) throw new Error('the channel of the delivery is gone');
       await copy();
@@ -137,7 +137,7 @@ export function createSettling(parts: SettlingParts): Settling {
       });
       if (!lane.alive) return;
       await pause(Math.min(BACK.most, BACK.first * 2 ** failures++), inHand);
-      requeue({ ...inHand, raw });
+      requeue(inHand);
     }
   };
 
