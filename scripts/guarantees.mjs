@@ -3,8 +3,8 @@
  * guarantee into `docs/guarantees.md`. `node scripts/guarantees.mjs [--check]`, after a run of `test/conformance`;
  * with `--check` it writes nothing and fails where a table is not what the run has shown.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** @typedef {{ concern: string, name: string, kept: 'native' | 'emulated' | 'refused' | 'meaningless', reason?: string }} Result */
@@ -20,23 +20,17 @@ const TITLES = { memory: 'memory', rabbitmq: 'RabbitMQ', kafka: 'Kafka', aws: 'A
 
 const [begin, end] = ['<!-- guarantees -->', '<!-- /guarantees -->'];
 
-/** @returns {Transport[]} */
+/** @returns {Transport[]} those that have a conformance test; a table with one of them left out would tell nothing */
 function read() {
-  /** @type {string[]} */
-  let files = [];
-  try {
-    files = readdirSync(folder).filter((file) => file.endsWith('.json'));
-  } catch {
-    // Said below.
-  }
-  if (files.length === 0)
-    throw new Error('nothing was shown yet: run `npm test` (or test/conformance) first');
-  return files
-    .map((file) => ({
-      name: basename(file, '.json'),
-      results: /** @type {Result[]} */ (JSON.parse(readFileSync(join(folder, file), 'utf8'))),
-    }))
-    .sort((a, b) => COLUMNS.indexOf(a.name) - COLUMNS.indexOf(b.name));
+  const names = COLUMNS.filter((name) => existsSync(join(root, 'test', 'conformance', `${name}.spec.ts`)));
+  return names.map((name) => {
+    const file = join(folder, `${name}.json`);
+    if (!existsSync(file))
+      throw new Error(
+        `test/conformance/${name}.spec.ts has not shown all of its guarantees: run it (or \`npm test\`) first`,
+      );
+    return { name, results: /** @type {Result[]} */ (JSON.parse(readFileSync(file, 'utf8'))) };
+  });
 }
 
 /** @param {Result} result */

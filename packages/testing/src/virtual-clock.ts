@@ -17,6 +17,10 @@ interface Timer {
 
 /** Taken at load, so that a test's fake timers do not stop what waits here. */
 const defer = setImmediate;
+const timeout = setTimeout;
+
+/** Lets real time pass, for what really takes time. */
+export const realDelay = (ms: number): Promise<void> => new Promise((resolve) => void timeout(resolve, ms));
 
 /** Enough turns of the event loop for a timer's consequences: a delivery, its handler, its settlement. */
 const TURNS = 20;

@@ -8,10 +8,14 @@ export const backpressure = concern('Backpressure', (states) => {
     const first = await application.subscribe(topic());
     await first.consumer.stop();
     await Promise.all(Array.from({ length: 500 }, (_, i) => application.publish(topic(), `${i}`)));
+    const door = gate();
     const probe = await application.subscribe(topic(), { maxUnsettled: 7 }, async () => {
+      await door.opened;
       await new Promise((resolve) => setImmediate(resolve));
       return acknowledge;
     });
+    await until(() => probe.unsettled === 7, 'its hands to be full');
+    door.open();
     await until(() => probe.seen.length === 500, 'the backlog');
     assert.equal(probe.mostUnsettled, 7);
   });

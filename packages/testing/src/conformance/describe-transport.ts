@@ -88,6 +88,10 @@ export function describeTransport(
         await under.cleanup?.([]);
         assert.equal(under[hook as Hook], undefined, `the test broker has the hook '${hook}' after all`);
       });
-    if (report) runner.afterAll(async () => report(results));
+    runner.afterAll(async () => {
+      // Those that the first one started and a filter left out end before whatever is cleaned up after the suite.
+      await Promise.allSettled(waiting.values());
+      await report?.(results);
+    });
   });
 }

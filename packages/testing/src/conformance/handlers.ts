@@ -206,13 +206,17 @@ export const handlers = concern('Failing handlers', (states) => {
   states('No more handlers run at a time than `concurrency` says', async ({ serve, topic, until }) => {
     let running = 0;
     let most = 0;
+    const door = gate();
     const handle = async (): Promise<void> => {
       most = Math.max(most, ++running);
+      await door.opened;
       await new Promise((resolve) => setImmediate(resolve));
       running--;
     };
     const service = await serve([{ on: topic(), options: { concurrency: 4 }, handle }]);
     await Promise.all(Array.from({ length: 300 }, (_, i) => service.publish(topic(), i)));
+    await until(() => running === 4, 'four handlers to run');
+    door.open();
     await until(() => service.count('handled') === 300, 'all of them');
     assert.equal(most, 4);
   });

@@ -96,7 +96,10 @@ export function createStage(under: TestBroker): OwnStage {
     ...under.environment,
   });
 
+  /** Grows with all that a test can observe. */
+  let changes = 0;
   const changed = (): void => {
+    changes++;
     for (const wake of waiting) wake();
   };
 
@@ -176,9 +179,12 @@ export function createStage(under: TestBroker): OwnStage {
     const virtual = under.clock!;
     const last = virtual.now() + limit;
     for (;;) {
-      for (let turn = 0; turn < 30; turn++) {
+      // Time passes only when nothing happens any more without it.
+      for (let idle = 0, before = changes; idle < 30; idle++) {
         if (await condition()) return;
         await turns(1);
+        if (changes !== before) idle = 0;
+        before = changes;
       }
       if (virtual.nextAt === undefined) {
         // Nothing is left to wait for but what needs real time: the machine's own asynchronous work.

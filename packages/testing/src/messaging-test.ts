@@ -1,0 +1,192 @@
+import { Module, type CanActivate, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
+import { APP_GUARD, ModuleRef } from '@nestjs/core';
+import {
+  ConfigurationError,
+  DeadLetters,
+  MessageContext,
+  type DeadLetteredMessage,
+  type DeadLetterSource,
+  type EventContract,
+} from '@nest-messaging/core';
+import type { Destination, Message } from '@nest-messaging/core/contract';
+import type { EngineEvent } from '@nest-messaging/core/engine';
+import { realDelay, turns, virtualClock, type VirtualClock } from './virtual-clock.js';
+
+/** What the application published, once the broker had it. */
+export interface PublishedMessage<Payload = unknown> extends Pick<
+  Message,
+  'id' | 'headers' | 'key' | 'correlationId' | 'causationId' | 'expiresAt'
+> {
+  /** The topic or queue it went to. */
+  readonly to: Destination;
+  /** As the application gave it. */
+  readonly payload: Payload;
+}
+
+/** A dead letter with its payload; `undefined` where the body is no JSON. */
+export type DeadLetterSeen = DeadLetteredMessage & { readonly payload: unknown };
+
+/** What a test sees of an application's messaging, and how it makes time pass. Made by {@link messagingTest}. */
+export interface MessagingTest {
+  /** Import it into the testing module, beside the application's own modules. */
+  readonly module: DynamicModule;
+  /** The application's time: it stands still but for this. */
+  readonly clock: VirtualClock;
+  /**
+   * Resolves when everything published has been handled to its end, and what that published too. Time jumps from each
+   * retry or delayed message to the next, so that minutes take none; handlers that wait for something real are waited
+   * for.
+   *
+   * @param within real milliseconds; by default 5000. Then it rejects and names the handlers that still run: move
+   * `clock` to let their time-outs pass.
+   */
+  settled(within?: number): Promise<void>;
+  /** What was published so far, oldest first: all, or what went to one topic or queue. */
+  published(): readonly PublishedMessage[];
+  published<In>(contract: EventContract<In, any>): readonly PublishedMessage<In>[];
+  published(topicOrQueue: string): readonly PublishedMessage[];
+  /** Forgets what was published so far, for the next test on the same application. */
+  forget(): void;
+  /** The dead letters of one subscription, oldest first. */
+  deadLetters(source: DeadLetterSource): Promise<DeadLetterSeen[]>;
+}
+
+/** As `@nest-messaging/core` asks for it. */
+const TEST_SEAMS = Symbol.for('nest-messaging:test-seams');
+
+/** Carries the harness into the application. */
+@Module({})
+class MessagingTestModule {}
+
+/**
+ * Watches an application's messaging and makes its time pass.
+ *
+ * @example
+ * const messaging = messagingTest();
+ * const module = await Test.createTestingModule({ imports: [messaging.module, AppModule] }).compile();
+ * await module.init();
+ *
+ * @throws {ConfigurationError} when the application starts, if a connection of it is not on memory
+ */
+export function messagingTest(): MessagingTest {
+  const clock = virtualClock();
+  const published: PublishedMessage[] = [];
+  const running = new Map<string, number>();
+  const elsewhere: string[] = [];
+  let moduleRef: ModuleRef | undefined;
+  /** Grows with all that happens, so that one can see that nothing does. */
+  let happened = 0;
+
+  const observe = (event: EngineEvent): void => {
+    happened++;
+    switch (event.type) {
+      case 'connected':
+        if (event.to !== 'memory') elsewhere.push(event.to);
+        return;
+      case 'published':
+        published.push(seen(event.message, event.payload));
+        return;
+      case 'handled':
+      case 'retried':
+      case 'dead-lettered':
+      case 'discarded': {
+        const handling = nameOf(event.message.destination.name, event.group, event.message.id);
+        const left = (running.get(handling) ?? 1) - 1;
+        if (left > 0) running.set(handling, left);
+        else running.delete(handling);
+      }
+    }
+  };
+
+  /** The first of all guards: from here on a handler runs, until the engine tells what became of it. */
+  const guard: CanActivate = {
+    canActivate(context) {
+      const about: unknown = context.getType() === 'rpc' && context.switchToRpc().getContext();
+      if (about instanceof MessageContext) {
+        happened++;
+        const handling = nameOf(about.topic, about.group, about.id);
+        running.set(handling, (running.get(handling) ?? 0) + 1);
+      }
+      return true;
+    },
+  };
+
+  const check: OnApplicationBootstrap = {
+    onApplicationBootstrap() {
+      if (elsewhere.length === 0) return;
+      throw new ConfigurationError(
+        `the application under test is connected to ${elsewhere.join(', ')}: give it memory(), or leave broker out, when it is tested`,
+      );
+    },
+  };
+
+  /** Waits until no handler runs and nothing happens any more without time passing. */
+  const quiet = async (deadline: number): Promise<void> => {
+    for (;;) {
+      const before = happened;
+      await turns();
+      if (running.size === 0 && happened === before) return;
+      if (performance.now() > deadline) throw new Error(stillRunning([...running.keys()]));
+      if (running.size > 0) await realDelay(1);
+    }
+  };
+
+  return {
+    clock,
+    module: {
+      module: MessagingTestModule,
+      global: true,
+      providers: [
+        { provide: TEST_SEAMS, useValue: { clock, observe } },
+        { provide: APP_GUARD, useValue: guard },
+        {
+          provide: 'nest-messaging:test',
+          inject: [ModuleRef],
+          useFactory: (ref: ModuleRef) => ((moduleRef = ref), check),
+        },
+      ],
+      exports: [TEST_SEAMS],
+    },
+    async settled(within = 5_000) {
+      const deadline = performance.now() + within;
+      do await quiet(deadline);
+      while (clock.advanceToNext());
+    },
+    published: <In>(of?: string | EventContract<In, any>): readonly PublishedMessage<In>[] => {
+      const name = typeof of === 'object' ? of.topic : of;
+      return published.filter(({ to }) => name === undefined || to.name === name) as PublishedMessage<In>[];
+    },
+    forget() {
+      published.length = 0;
+    },
+    async deadLetters(source) {
+      if (!moduleRef) throw new ConfigurationError('the testing module was not compiled yet');
+      const letters = await moduleRef
+        .get(DeadLetters, { strict: false })
+        .list(source, Number.MAX_SAFE_INTEGER);
+      return letters.map((letter) => ({ ...letter, payload: payloadOf(letter.message) }));
+    },
+  };
+}
+
+function seen(message: Message, payload: unknown): PublishedMessage {
+  const { id, destination, headers, key, correlationId, causationId, expiresAt } = message;
+  return { id, to: destination, payload, headers, key, correlationId, causationId, expiresAt };
+}
+
+function payloadOf({ body }: Message): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString()) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const nameOf = (topic: string, group: string, id: string): string =>
+  `'${topic}' in group '${group}' (message ${id})`;
+
+function stillRunning(handlings: readonly string[]): string {
+  return handlings.length === 0
+    ? 'messages kept coming: does a handler publish what it handles?'
+    : `still handled: ${handlings.join(', ')}; move the clock if a handler is meant to run into its time-out`;
+}

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { afterAll, describe, it } from '@jest/globals';
+import { describeTransport, type GuaranteeResult } from '@nest-messaging/testing/conformance';
+import { around } from './broken/breaking.js';
+import { networkedUnderTest } from './memory-under-test.js';
+
+/** A broker without order, patterns, broadcast and long delays: what it lacks must be refused, not passed over. */
+const lesser = around((transport) => ({
+  capabilities: {
+    ...transport.capabilities,
+    ordered: false,
+    patterns: false,
+    broadcast: false,
+    maxDelay: 3_600_000,
+  },
+}));
+
+let results: readonly GuaranteeResult[] = [];
+
+describeTransport(
+  {
+    name: 'a broker that can do less',
+    create: () => networkedUnderTest(lesser),
+    report(shown) {
+      results = shown;
+    },
+  },
+  { afterAll, describe, it },
+);
+
+afterAll(() => {
+  const refused = new Set(results.filter(({ kept }) => kept === 'refused').map(({ concern }) => concern));
+  // Nothing to compare where a filter left most of them out.
+  if (results.length < 100) return;
+  assert.deepEqual([...refused].sort(), [
+    'Broadcast',
+    'Delayed publishing',
+    'Draining',
+    'Failing handlers',
+    'Order',
+    'Patterns',
+    'Reconnect',
+  ]);
+});
