@@ -1,4 +1,5 @@
 import type { Clock, Consumer, DeliveryHandler, Settlement, Subscription } from '../contract/index.js';
+import { handedMessage } from './message-copies.js';
 import type { Entry, SubscriptionQueue, Taker } from './subscription-queue.js';
 
 export interface MemoryConsumer extends Consumer {
@@ -40,8 +41,7 @@ export function consume(
     take(entry) {
       unsettled.add(entry);
       const takenAt = clock.now();
-      // The handler's own bytes: what it does to them must not reach the next attempt or another group.
-      const message = { ...entry.message, body: new Uint8Array(entry.message.body) };
+      const message = handedMessage(entry.message);
       handle({ message, attempt: entry.attempt, deaths: 0, raw: message }).then(
         (settlement) => settle(entry, settlement, takenAt),
         (error: unknown) => onRejection(entry, error),

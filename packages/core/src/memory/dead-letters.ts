@@ -1,5 +1,6 @@
 import type { DeadLetters, Environment } from '../contract/index.js';
 import type { Hub } from './hub.js';
+import { handedMessage } from './message-copies.js';
 
 /** The dead letters that the hub holds, as one application sees them. */
 export function deadLettersOf(hub: Hub, environment: Environment): DeadLetters {
@@ -7,7 +8,7 @@ export function deadLettersOf(hub: Hub, environment: Environment): DeadLetters {
     async list(subscription, limit) {
       const letters = hub.find(environment, subscription)?.deadLetters.values() ?? [];
       return [...letters].slice(0, limit).map((letter) => {
-        const message = { ...letter.message, body: new Uint8Array(letter.message.body) };
+        const message = handedMessage(letter.message);
         return { ...letter, message, raw: message };
       });
     },

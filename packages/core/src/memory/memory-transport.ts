@@ -6,12 +6,12 @@ import {
   type Capabilities,
   type Environment,
   type Message,
-  type OutgoingMessage,
   type Transport,
 } from '../contract/index.js';
 import { consume, type MemoryConsumer } from './consumer.js';
 import { deadLettersOf } from './dead-letters.js';
 import type { Hub } from './hub.js';
+import { storedMessage } from './message-copies.js';
 
 const capabilities: Capabilities = {
   durable: false,
@@ -27,17 +27,6 @@ const capabilities: Capabilities = {
 
 /** Taken at load, so that a test's fake timers do not stop the broker. */
 const defer = setImmediate;
-
-/** The broker's own copy: neither the caller nor a handler can reach it. */
-function copy(message: OutgoingMessage): Message {
-  const { delay: _delay, ordered: _ordered, brokerOptions: _brokerOptions, ...own } = message;
-  return {
-    ...own,
-    destination: Object.freeze({ ...message.destination }),
-    headers: Object.freeze({ ...message.headers }),
-    body: new Uint8Array(message.body),
-  };
-}
 
 function refuseBrokerOptions(options: unknown): void {
   if (options !== undefined)
@@ -101,7 +90,7 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
           `the body has ${message.body.byteLength} bytes: the in-memory broker takes ${capabilities.maxBodySize}`,
         );
       hub.checkDestination(environment, message.destination);
-      const own = copy(message);
+      const own = storedMessage(message);
       const { delay } = message;
       if (hub.room.open) return accept(own, delay);
       await hub.room.whenFree(() => accept(own, delay), AbortSignal.any([signal, closing.signal]));
