@@ -53,8 +53,8 @@ interface Entry {
   returned?: AmqpMessage;
   /** Was on a channel that the broker closed for an error: is sent alone, so that it is known whose error it was. */
   alone?: boolean;
-  /** Was refused once on a channel that may have been mistaken. */
-  renewed?: boolean;
+  /** How often the broker said it could not take it. */
+  refusals: number;
   /** What it needs was missing once, and was declared anew. */
   mended?: boolean;
   /** Connections that the broker closed for an error while only this was under way. */
@@ -63,6 +63,12 @@ interface Entry {
 
 /** Waits before another attempt to open a channel or to declare, when the connection is there and it failed. */
 const AGAIN_AFTER = 1_000;
+/**
+ * A quorum queue refuses what reaches it before it has a leader: just after it was declared elsewhere, or its node went.
+ * So a message is sent again after so many milliseconds, and twice as many each time, 3 s in all.
+ */
+const REFUSED_FIRST = 50;
+const MOST_REFUSALS = 6;
 /** Age from which on a channel is replaced when a full queue refuses what is sent on it. */
 const OUTWORN_AFTER = 10_000;
 /** Several channels share a connection, so that one end of it proves nothing against a message. */
@@ -101,6 +107,8 @@ export function createPublisher(parts: {
   let waiting: Entry[] = [];
   /** Sent and unconfirmed on the present channel, oldest first. */
   const unconfirmed = new Set<Entry>();
+  /** To be sent again after a while, each with what keeps it from that. */
+  const refusals = new Map<Entry, () => void>();
   let guarded: Guarded<ConfirmChannel> | undefined;
   let opening = false;
   let full = false;
@@ -138,25 +146,40 @@ export function createPublisher(parts: {
     idle?.();
     if (entry.settled) return pump();
     const { sent, returned } = entry;
-    if (error !== null && !entry.renewed && clock.now() - openedAt > OUTWORN_AFTER) {
-      outworn = true;
-      entry.renewed = true;
-      sendFirst([entry]);
-    } else if (error !== null) {
-      entry.settle(
-        new PublishRejectedError('RabbitMQ could not take the message: a queue is full or failed', {
-          cause: error,
-          retryable: true,
-        }),
-      );
-    } else if (!returned) entry.settle();
+    if (error !== null) refused(entry, error);
+    else if (!returned) entry.settle();
     else if (entry.mended || sent!.needs.length === 0) entry.settle(unroutable(sent!));
     else mend(entry);
     pump();
   };
 
+  /** A negative confirmation: for the moment, or because a queue is full. */
+  const refused = (entry: Entry, cause: unknown): void => {
+    if (clock.now() - openedAt > OUTWORN_AFTER) outworn = true;
+    if (entry.refusals === MOST_REFUSALS || closed) {
+      entry.settle(
+        new PublishRejectedError('RabbitMQ could not take the message: a queue is full or failed', {
+          cause,
+          retryable: true,
+        }),
+      );
+      return;
+    }
+    const cancel = clock.schedule(
+      () => {
+        refusals.delete(entry);
+        if (entry.settled) return;
+        sendFirst([entry]);
+        pump();
+      },
+      REFUSED_FIRST * 2 ** entry.refusals++,
+    );
+    refusals.set(entry, cancel);
+  };
+
   /** Someone deleted what had been declared: once more from the start. */
   const mend = (entry: Entry): void => {
+    if (closed) return entry.settle(unroutable(entry.sent!));
     declarations.forget(entry.sent!.needs);
     entry.mended = true;
     entry.returned = undefined;
@@ -309,6 +332,7 @@ export function createPublisher(parts: {
         const entry: Entry = {
           frame,
           strikes: 0,
+          refusals: 0,
           settled: false,
           settle(error) {
             entry.settled = true;
@@ -330,7 +354,8 @@ export function createPublisher(parts: {
       offUp();
       offUnblocked();
       wake?.();
-      for (const entry of waiting.splice(0))
+      for (const cancel of refusals.values()) cancel();
+      for (const entry of [...refusals.keys(), ...waiting.splice(0)])
         entry.settle(new ClosedError('the transport was closed before the message was sent'));
       const awaited = (): boolean => [...unconfirmed].some(({ settled }) => !settled);
       if (awaited() && connection.model && connection.blocked === undefined) {

@@ -15,6 +15,16 @@ describe('Publishing', () => {
     expect((await channel.checkQueue(`${mark}.work`)).messageCount).toBe(1);
   });
 
+  it('to a queue that others make at the same time is taken, though RabbitMQ refuses at first', async () => {
+    const { open, foreign, mark } = stage();
+    const applications = await Promise.all(Array.from({ length: 12 }, () => open()));
+    const { channel } = await foreign();
+    for (let round = 0; round < 5; round++) {
+      await Promise.all(applications.map((application) => application.enqueue(`work${round}`)));
+      expect((await channel.checkQueue(`${mark}.work${round}`)).messageCount).toBeGreaterThanOrEqual(12);
+    }
+  });
+
   it('to an exchange that was deleted meanwhile makes it anew', async () => {
     const { open, foreign, mark } = stage();
     const application = await open();
