@@ -12,6 +12,7 @@ const lesser = around((transport) => ({
     patterns: false,
     broadcast: false,
     maxDelay: 3_600_000,
+    maxHold: 3_600_000,
   },
 }));
 

@@ -5,7 +5,7 @@ import type { Hooks, TestBroker } from '@nest-messaging/testing/conformance';
 import { memory } from '../../packages/core/src/memory/index.js';
 import { networked, type Forgetfulness } from './networked.js';
 
-const MAX_MESSAGES = 2_000;
+const MAX_MESSAGES = 12_000;
 
 /** Why memory alone cannot be given these hooks. */
 export const memoryLacks = {

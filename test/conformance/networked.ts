@@ -21,6 +21,8 @@ export interface Forgetfulness {
   readonly health?: boolean;
   /** A lost connection is not reported. */
   readonly report?: boolean;
+  /** A subscription waits for the connection without end. */
+  readonly limits?: boolean;
   /** It never comes back. */
   readonly everything?: boolean;
 }
@@ -121,6 +123,8 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
       },
       async subscribe(subscription, handle) {
         if (state === 'closed') throw new ClosedError('closed');
+        if (state === 'down' && forgets.limits) return new Promise(() => {});
+        if (state === 'down') throw new ConnectionError('the connection is lost');
         const each: Wanted = {
           subscription,
           handle,

@@ -85,6 +85,10 @@ export const brokenEngines: readonly Broken[] = [
     registering((handler) => ({ ...handler, options: { ...handler.options, timeout: '7d' } })),
   ),
   brokenEngine(
+    'gives every handler five minutes, whatever it says',
+    registering((handler) => ({ ...handler, options: { ...handler.options, timeout: '5m' } })),
+  ),
+  brokenEngine(
     'does not bound how many handlers run',
     registering((handler) => ({ ...handler, options: { ...handler.options, concurrency: 1_000 } })),
   ),

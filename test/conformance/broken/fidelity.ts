@@ -81,6 +81,9 @@ export const brokenFidelity: readonly Broken[] = [
     'adds headers of its own',
     arriving((m) => ({ ...m, headers: { ...m.headers, 'x-delivered-by': 'memory' } })),
   ),
+  broken('hides the broker client’s own message', () =>
+    delivering((delivery) => ({ ...delivery, raw: undefined })),
+  ),
   broken('drops messages that have expired', () =>
     handling(
       (handle, _, { clock }) =>

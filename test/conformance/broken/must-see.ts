@@ -180,7 +180,7 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'returns released messages behind the others': ['Messages that were released come back before later ones'],
   'returns what a gone process left in reverse': ['Order holds when a process goes and another takes over'],
   'hands over without bounds': [
-    'A handler never has more messages in hand than it allows',
+    'A handler never has more messages in hand than it allows, with 10,000 waiting',
     'No more handlers run at a time than `concurrency` says',
   ],
   'hands over one more than allowed': ['While its hands are full, nothing more is handed over'],
@@ -373,5 +373,14 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   ],
   'engine: takes a broadcast for a subscription of the group': [
     'A broadcast that fails is tried again in its process, and is counted at last',
+  ],
+  'waits for ever to subscribe while the broker is away': [
+    'A subscription that cannot be made in time is refused, not waited for without end',
+  ],
+  'hides the broker client’s own message': [
+    'The broker client’s own message is there, for what only it can tell',
+  ],
+  'engine: gives every handler five minutes, whatever it says': [
+    'A handler may take an hour, where its time-out says so',
   ],
 };

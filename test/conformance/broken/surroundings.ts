@@ -17,6 +17,10 @@ export const brokenSurroundings: readonly Broken[] = [
     create: () => networkedUnderTest(undefined, { broadcasts: true }),
   },
   {
+    name: 'waits for ever to subscribe while the broker is away',
+    create: () => networkedUnderTest(undefined, { limits: true }),
+  },
+  {
     name: 'says that it is ready while the broker is away',
     create: () => networkedUnderTest(undefined, { health: true }),
   },

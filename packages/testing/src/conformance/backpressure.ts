@@ -3,22 +3,25 @@ import { concern } from './guarantee.js';
 import { acknowledge, behind, deadLetter, gate, release, retry } from './probe.js';
 
 export const backpressure = concern('Backpressure', (states) => {
-  states('A handler never has more messages in hand than it allows', async ({ open, topic, until }) => {
-    const application = await open();
-    const first = await application.subscribe(topic());
-    await first.consumer.stop();
-    await Promise.all(Array.from({ length: 500 }, (_, i) => application.publish(topic(), `${i}`)));
-    const door = gate();
-    const probe = await application.subscribe(topic(), { maxUnsettled: 7 }, async () => {
-      await door.opened;
-      await new Promise((resolve) => setImmediate(resolve));
-      return acknowledge;
-    });
-    await until(() => probe.unsettled === 7, 'its hands to be full');
-    door.open();
-    await until(() => probe.seen.length === 500, 'the backlog');
-    assert.equal(probe.mostUnsettled, 7);
-  });
+  states(
+    'A handler never has more messages in hand than it allows, with 10,000 waiting',
+    async ({ open, topic, until }) => {
+      const application = await open();
+      const first = await application.subscribe(topic());
+      await first.consumer.stop();
+      await Promise.all(Array.from({ length: 10_000 }, (_, i) => application.publish(topic(), `${i}`)));
+      const door = gate();
+      const probe = await application.subscribe(topic(), { maxUnsettled: 7 }, async () => {
+        await door.opened;
+        await new Promise((resolve) => setImmediate(resolve));
+        return acknowledge;
+      });
+      await until(() => probe.unsettled === 7, 'its hands to be full');
+      door.open();
+      await until(() => probe.seen.length === 10_000, 'the backlog', 60_000);
+      assert.equal(probe.mostUnsettled, 7);
+    },
+  );
 
   states('While its hands are full, nothing more is handed over', async ({ open, topic, group, until }) => {
     const application = await open();

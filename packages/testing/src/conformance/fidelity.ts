@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { concern } from './guarantee.js';
+import { deadLetter } from './probe.js';
 import type { MessageDraft, Stage } from './stage.js';
 
 /** Publishes one message and answers what arrived of it. */
@@ -119,6 +120,22 @@ export const fidelity = concern('Fidelity', (states) => {
         probes.map(({ texts }) => texts[0]),
         ['for all', 'for all'],
       );
+    },
+  );
+
+  states(
+    'The broker client’s own message is there, for what only it can tell',
+    async ({ open, topic, until }) => {
+      const application = await open();
+      const probe = await application.subscribe(topic(), {}, () => deadLetter());
+      await application.publish(topic());
+      await until(
+        async () => (await application.deadLetters(probe.subscription)).length === 1,
+        'the dead letter',
+      );
+      const [letter] = await application.deadLetters(probe.subscription);
+      for (const { raw } of [probe.seen[0]!, letter!])
+        assert.ok(typeof raw === 'object' && raw !== null, 'there is no message of the client');
     },
   );
 });

@@ -127,6 +127,24 @@ export const handlers = concern('Failing handlers', (states) => {
   );
 
   states(
+    'A handler may take an hour, where its time-out says so',
+    async ({ serve, topic, until, clock }) => {
+      const handle = (): Promise<void> => new Promise((resolve) => void clock.schedule(resolve, 3_600_000));
+      const service = await serve([{ on: topic(), options: { timeout: '2h' }, handle }]);
+      await service.publish(topic(), {});
+      await until(() => service.count('handled') === 1, 'it to be handled after an hour', 2 * 3_600_000);
+    },
+    {
+      // A broker that lets messages be held without end has no clock but the test's, so that the hour takes no time.
+      support: ({ maxHold }) => (maxHold === Number.POSITIVE_INFINITY ? 'native' : false),
+      refusal: async ({ serve, topic, capabilities }) => {
+        const options = { timeout: capabilities.maxHold + 1 };
+        await assert.rejects(serve([{ on: topic(), options, handle() {} }]), { code: 'UNSUPPORTED' });
+      },
+    },
+  );
+
+  states(
     '`RetryLater` says when the next attempt is due',
     async ({ serve, topic, until, clock }) => {
       const at: number[] = [];

@@ -131,4 +131,21 @@ export const reconnect = concern('Reconnect', (states) => {
     },
     { hook: 'unreachable' },
   );
+
+  states(
+    'A subscription that cannot be made in time is refused, not waited for without end',
+    async ({ open, topic, until, hook }) => {
+      const application = await open({ connectTimeout: 1_500 });
+      const back = await hook('away')();
+      let outcome: 'made' | 'refused' | undefined;
+      application.subscribe(topic()).then(
+        () => (outcome = 'made'),
+        () => (outcome = 'refused'),
+      );
+      await until(() => outcome !== undefined, 'an answer', 10_000);
+      assert.equal(outcome, 'refused');
+      await back();
+    },
+    { hook: 'away' },
+  );
 });
