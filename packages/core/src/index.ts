@@ -20,6 +20,8 @@ export {
   UnsupportedError,
   type Broker,
   type BrokerFactory,
+  type BrokerHandlerOptions,
+  type BrokerPublishOptions,
   type DeadLetteredMessage,
   type Duration,
   type Failure,
@@ -32,8 +34,6 @@ export {
 export {
   MessageContext,
   type BackoffOptions,
-  type BrokerHandlerOptions,
-  type BrokerPublishOptions,
   type Codec,
   type ErrorClass,
   type HandlerDefaults,

@@ -3,7 +3,7 @@ import {
   UnsupportedError,
   type Clock,
   type DeadLetteredMessage,
-  type DeadLetters,
+  type DeadLetterStore,
   type SubscriptionId,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
@@ -44,7 +44,7 @@ export function createDeadLetters({
   clock,
   publisher,
   report,
-}: DeadLettersParts): DeadLetters & { close(): Promise<void> } {
+}: DeadLettersParts): DeadLetterStore & { close(): Promise<void> } {
   /** One look at a queue at a time, since what one has in hand another does not see. */
   const looks = new Map<string, Promise<unknown>>();
 

@@ -1,6 +1,3 @@
-// For the declaration below alone, which adds this package's options to those of handlers and publishes.
-// oxlint-disable-next-line no-restricted-imports
-import type {} from '@nest-messaging/core';
 import { checkOptions, ConfigurationError, countSchema } from '@nest-messaging/core/contract';
 import type { Options, RecoveryOptions, SocketOptions } from 'amqplib';
 import * as v from 'valibot';
@@ -82,7 +79,7 @@ export interface RabbitMqPublishOptions {
   readonly routingKey?: string;
 }
 
-declare module '@nest-messaging/core' {
+declare module '@nest-messaging/core/contract' {
   interface BrokerHandlerOptions {
     /** For an exchange or a queue that is not the module's own. */
     readonly rabbitmq?: RabbitMqHandlerOptions;

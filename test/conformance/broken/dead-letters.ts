@@ -1,4 +1,4 @@
-import type { DeadLetters } from '@nest-messaging/core/contract';
+import type { DeadLetterStore } from '@nest-messaging/core/contract';
 import {
   acknowledge,
   around,
@@ -12,7 +12,7 @@ import {
   type Broken,
 } from './breaking.js';
 
-const letters = (change: (deadLetters: DeadLetters) => Partial<DeadLetters>): Break =>
+const letters = (change: (deadLetters: DeadLetterStore) => Partial<DeadLetterStore>): Break =>
   around(({ deadLetters }) => ({ deadLetters: { ...deadLetters, ...change(deadLetters) } }));
 
 /** Defects in dead letters and their redrive. */
@@ -56,7 +56,7 @@ export const brokenDeadLetters: readonly Broken[] = [
   ),
   broken('hands a dead letter over again', () => settling((s) => (s.type === 'dead-letter' ? release : s))),
   broken('sets a message aside for every group at once', () => {
-    const known = new Map<string, Parameters<DeadLetters['list']>[0]>();
+    const known = new Map<string, Parameters<DeadLetterStore['list']>[0]>();
     return around(({ deadLetters, subscribe }) => ({
       subscribe(s, handle) {
         known.set(JSON.stringify([s.source, s.group]), s);
@@ -99,7 +99,7 @@ export const brokenDeadLetters: readonly Broken[] = [
   ),
   broken('forgets dead letters with the process that set them aside', () =>
     around((transport) => {
-      const used: Parameters<DeadLetters['list']>[0][] = [];
+      const used: Parameters<DeadLetterStore['list']>[0][] = [];
       return {
         subscribe(s, handle) {
           used.push(s);

@@ -1,3 +1,4 @@
+export type { BrokerHandlerOptions, BrokerPublishOptions } from './broker-options.js';
 export { systemClock, type Clock } from './clock.js';
 export { fromCloudEvent, toCloudEvent } from './cloud-events.js';
 export { isDuration, milliseconds, type Duration } from './duration.js';
@@ -45,7 +46,7 @@ export type {
   Capabilities,
   Consumer,
   DeadLetteredMessage,
-  DeadLetters,
+  DeadLetterStore,
   Delivery,
   DeliveryHandler,
   Environment,

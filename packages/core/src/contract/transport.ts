@@ -130,8 +130,8 @@ export interface DeadLetteredMessage {
   readonly raw: unknown;
 }
 
-/** The dead letters of a subscription. Ids are message ids. */
-export interface DeadLetters {
+/** Where a transport keeps dead letters. Ids are message ids. */
+export interface DeadLetterStore {
   /** The oldest `limit` of them, oldest first. Takes none away, however often it is called. */
   list(subscription: SubscriptionId, limit: number): Promise<DeadLetteredMessage[]>;
   /**
@@ -166,7 +166,7 @@ export interface Transport {
    */
   close(): Promise<void>;
   health(): Promise<Health>;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: DeadLetterStore;
 }
 
 /** A broker chosen by configuration: a name and how to open a transport to it. A value; nothing is connected yet. */

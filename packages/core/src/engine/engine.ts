@@ -8,7 +8,7 @@ import {
   type Broker,
   type Clock,
   type Consumer,
-  type DeadLetters,
+  type DeadLetterStore,
   type Destination,
   type EventContract,
   type Health,
@@ -66,7 +66,7 @@ export interface Engine {
   /** What the broker accepted survives its restart. */
   readonly durable: boolean;
   readonly publish: Publisher['publish'];
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: DeadLetterStore;
   /**
    * Adds a handler; before `start`.
    * @throws {ConfigurationError | RegistrationError | UnsupportedError} if it cannot be served

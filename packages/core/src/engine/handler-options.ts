@@ -5,13 +5,10 @@ import {
   countSchema,
   milliseconds,
   timeoutSchema,
+  type BrokerHandlerOptions,
   type Duration,
 } from '../contract/index.js';
 import { layered, retryPolicy, retrySchema, type RetryOptions, type RetryPolicy } from './retry-policy.js';
-
-/** What a handler may set under a transport's own name; transport packages add theirs by declaration merging. */
-// oxlint-disable-next-line typescript/no-empty-object-type
-export interface BrokerHandlerOptions {}
 
 /** What a connection or the whole module sets for the handlers that do not. */
 export interface HandlerDefaults {

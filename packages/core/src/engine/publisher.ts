@@ -11,6 +11,7 @@ import {
   OverloadError,
   PublishTimeoutError,
   UnsupportedError,
+  type BrokerPublishOptions,
   type Clock,
   type Destination,
   type Duration,
@@ -25,10 +26,6 @@ import { currentMessage } from './current-message.js';
 import type { Observer } from './events.js';
 import { createRoom, type RoomLimit } from './room.js';
 import { validate } from './validation.js';
-
-/** What a publish may set under a transport's own name; transport packages add theirs by declaration merging. */
-// oxlint-disable-next-line typescript/no-empty-object-type
-export interface BrokerPublishOptions {}
 
 export interface PublishOptions extends BrokerPublishOptions {
   /** Messages of one key belong together. @default what the contract's `key` answers */

@@ -1,9 +1,9 @@
-import type { DeadLetters, Environment } from '../contract/index.js';
+import type { DeadLetterStore, Environment } from '../contract/index.js';
 import type { Hub } from './hub.js';
 import { handedMessage } from './message-copies.js';
 
 /** The dead letters that the hub holds, as one application sees them. */
-export function deadLettersOf(hub: Hub, environment: Environment): DeadLetters {
+export function deadLettersOf(hub: Hub, environment: Environment): DeadLetterStore {
   return {
     async list(subscription, limit) {
       const letters = hub.find(environment, subscription)?.deadLetters.values() ?? [];
