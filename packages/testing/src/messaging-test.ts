@@ -1,9 +1,10 @@
-import { Module, type CanActivate, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
-import { APP_GUARD, ModuleRef } from '@nestjs/core';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import {
   ConfigurationError,
   DeadLetters,
-  MessageContext,
+  memory,
+  type Broker,
   type DeadLetteredMessage,
   type DeadLetterSource,
   type EventContract,
@@ -59,20 +60,17 @@ const TEST_SEAMS = Symbol.for('nest-messaging:test-seams');
 class MessagingTestModule {}
 
 /**
- * Watches an application's messaging and makes its time pass.
+ * Runs an application's messaging on memory, whatever brokers it is configured for, watches it and makes its time pass.
  *
  * @example
  * const messaging = messagingTest();
  * const module = await Test.createTestingModule({ imports: [messaging.module, AppModule] }).compile();
  * await module.init();
- *
- * @throws {ConfigurationError} when the application starts, if a connection of it is not on memory
  */
 export function messagingTest(): MessagingTest {
   const clock = virtualClock();
   const published: PublishedMessage[] = [];
   const running = new Map<string, number>();
-  const elsewhere: string[] = [];
   let moduleRef: ModuleRef | undefined;
   /** Grows with all that happens, so that one can see that nothing does. */
   let happened = 0;
@@ -80,16 +78,19 @@ export function messagingTest(): MessagingTest {
   const observe = (event: EngineEvent): void => {
     happened++;
     switch (event.type) {
-      case 'connected':
-        if (event.to !== 'memory') elsewhere.push(event.to);
-        return;
       case 'published':
         published.push(seen(event.message, event.payload));
         return;
+      case 'attempted': {
+        const handling = nameOf(event.message.destination.name, event.group, event.message.id);
+        running.set(handling, (running.get(handling) ?? 0) + 1);
+        return;
+      }
       case 'handled':
       case 'retried':
       case 'dead-lettered':
-      case 'discarded': {
+      case 'discarded':
+      case 'released': {
         const handling = nameOf(event.message.destination.name, event.group, event.message.id);
         const left = (running.get(handling) ?? 1) - 1;
         if (left > 0) running.set(handling, left);
@@ -98,26 +99,12 @@ export function messagingTest(): MessagingTest {
     }
   };
 
-  /** The first of all guards: from here on a handler runs, until the engine tells what became of it. */
-  const guard: CanActivate = {
-    canActivate(context) {
-      const about: unknown = context.getType() === 'rpc' && context.switchToRpc().getContext();
-      if (about instanceof MessageContext) {
-        happened++;
-        const handling = nameOf(about.topic, about.group, about.id);
-        running.set(handling, (running.get(handling) ?? 0) + 1);
-      }
-      return true;
-    },
-  };
-
-  const check: OnApplicationBootstrap = {
-    onApplicationBootstrap() {
-      if (elsewhere.length === 0) return;
-      throw new ConfigurationError(
-        `the application under test is connected to ${elsewhere.join(', ')}: give it memory(), or leave broker out, when it is tested`,
-      );
-    },
+  /** Each connection's own: they are as apart as its brokers are. */
+  const brokers = new Map<string, Broker>();
+  const broker = (connection: string): Broker => {
+    const own = brokers.get(connection) ?? memory();
+    brokers.set(connection, own);
+    return own;
   };
 
   /** Waits until no handler runs and nothing happens any more without time passing. */
@@ -137,12 +124,11 @@ export function messagingTest(): MessagingTest {
       module: MessagingTestModule,
       global: true,
       providers: [
-        { provide: TEST_SEAMS, useValue: { clock, observe } },
-        { provide: APP_GUARD, useValue: guard },
+        { provide: TEST_SEAMS, useValue: { clock, observe, broker } },
         {
           provide: 'nest-messaging:test',
           inject: [ModuleRef],
-          useFactory: (ref: ModuleRef) => ((moduleRef = ref), check),
+          useFactory: (ref: ModuleRef) => (moduleRef = ref),
         },
       ],
       exports: [TEST_SEAMS],

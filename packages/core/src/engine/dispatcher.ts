@@ -172,6 +172,7 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
       if (delivery.deaths > 0 && attempt + delivery.deaths > options.retry.attempts)
         throw new DeadLetter(`the process died ${delivery.deaths} times while it handled this message`);
       const began = clock.now();
+      observe({ type: 'attempted', ...about });
       if (!(await handle(delivery, attempt, receivedAt))) return release(about);
       observe({ type: 'handled', ...about, duration: clock.now() - began });
       return ACKNOWLEDGE;

@@ -11,6 +11,8 @@ export interface Handling {
 export type EngineEvent =
   | TransportEvent
   | { readonly type: 'published'; readonly message: Message; readonly payload: unknown }
+  /** An attempt begins; `handled`, `retried`, `dead-lettered`, `discarded` or `released` tells how it ended. */
+  | ({ readonly type: 'attempted' } & Handling)
   | ({ readonly type: 'handled'; readonly duration: number } & Handling)
   | ({ readonly type: 'retried'; readonly error: unknown; readonly delay: number } & Handling)
   | ({ readonly type: 'dead-lettered'; readonly error: unknown } & Handling)

@@ -58,6 +58,7 @@ export function logEvent(logger: Pick<Logger, 'log' | 'warn' | 'error'>, event: 
     case 'expired':
       return logger.warn(`${about()}, came too late and is discarded`);
     case 'published':
+    case 'attempted':
     case 'handled':
     case 'released':
   }

@@ -157,7 +157,7 @@ function compose(
               logEvent(logger, event);
               seams?.observe?.(event);
             },
-            seams?.clock,
+            seams,
           );
         },
       },

@@ -4,11 +4,12 @@ import {
   UnauthorizedException,
   UnprocessableEntityException,
 } from '@nestjs/common';
-import { ConfigurationError, milliseconds, type Clock } from '../contract/index.js';
+import { ConfigurationError, milliseconds } from '../contract/index.js';
 import { createEngine, layered, type Engine, type HandlerDefaults, type Observer } from '../engine/index.js';
 import { memory } from '../memory/index.js';
 import { brokerFromUrl } from './broker-url.js';
 import type { ConnectionOptions, MessagingModuleOptions } from './module-options.js';
+import type { TestSeams } from './tokens.js';
 
 /** Name of the module's own broker among the connections. */
 export const DEFAULT_CONNECTION = 'default';
@@ -31,10 +32,10 @@ async function openEngine(
   own: ConnectionOptions,
   module: MessagingModuleOptions,
   observe: Observer,
-  clock: Clock | undefined,
+  seams: TestSeams,
 ): Promise<Engine> {
   const options = layered<ConnectionOptions>(module, own);
-  const given = own.broker ?? memory();
+  const given = seams.broker?.(name) ?? own.broker ?? memory();
   const broker = typeof given === 'string' ? await brokerFromUrl(given, module.transports ?? []) : given;
   if (module.service === undefined && broker.name !== 'memory')
     throw new ConfigurationError(
@@ -56,7 +57,7 @@ async function openEngine(
     maxBodySize: options.maxBodySize ?? 1024 * 1024,
     defaults: own === module ? [REFUSALS, module.defaults] : [REFUSALS, module.defaults, own.defaults],
     codec: module.codec,
-    clock,
+    clock: seams.clock,
     observe,
   });
 }
@@ -69,7 +70,7 @@ export async function openEngines(
   options: MessagingModuleOptions,
   names: readonly string[],
   observe: Observer,
-  clock?: Clock,
+  seams: TestSeams = {},
 ): Promise<Engines> {
   const connections = options.connections ?? {};
   const missing = names.find((name) => !(name in connections));
@@ -79,9 +80,9 @@ export async function openEngines(
       `MessagingModule: connection '${missing ?? surplus}' ${missing ? 'is named, but the options hold none of that name' : "is not named beside the factory: forRootAsync({ connections: ['…'], useFactory })"}`,
     );
   const engines = new Map<string, Engine>();
-  engines.set(DEFAULT_CONNECTION, await openEngine(DEFAULT_CONNECTION, options, options, observe, clock));
+  engines.set(DEFAULT_CONNECTION, await openEngine(DEFAULT_CONNECTION, options, options, observe, seams));
   for (const [name, own] of Object.entries(connections))
-    engines.set(name, await openEngine(name, own, options, observe, clock));
+    engines.set(name, await openEngine(name, own, options, observe, seams));
   return engines;
 }
 

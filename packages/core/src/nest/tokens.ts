@@ -1,4 +1,4 @@
-import type { Clock } from '../contract/index.js';
+import type { Broker, Clock } from '../contract/index.js';
 import type { Observer } from '../engine/index.js';
 
 export const OPTIONS = Symbol('nest-messaging:options');
@@ -8,6 +8,8 @@ export const LIFECYCLE = Symbol('nest-messaging:lifecycle');
 /** What a test harness may put in place; provided globally by it, absent in an application. */
 export interface TestSeams {
   readonly clock?: Clock;
+  /** What stands in for the broker of a connection. */
+  readonly broker?: (connection: string) => Broker;
   readonly observe?: Observer;
 }
 
