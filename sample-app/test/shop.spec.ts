@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { FIRST_ORDERS } from '../src/first-orders.js';
 import { SERVICES } from '../src/services.js';
 import { build, ShopProcess } from './processes.js';
-import { deleteAll, QUEUES, rabbitmqUrl, withChannel } from './rabbitmq.js';
+import { rabbitmqUrl } from '../../test/support/rabbitmq.js';
+import { deleteAll, QUEUES, withChannel } from './rabbitmq.js';
 import { Shop } from './shop.js';
 
 jest.setTimeout(60_000);

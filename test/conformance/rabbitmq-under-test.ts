@@ -9,23 +9,14 @@ import {
   serviceName,
 } from '../../packages/rabbitmq/src/topology.js';
 import { startProxy } from '../../packages/rabbitmq/test/proxy.js';
+import { rabbitmqUrl } from '../support/rabbitmq.js';
 
 /** A run's own namespace, and one service in it, so that its delay queues are made once. */
 const environment = { namespace: `c${randomBytes(4).toString('hex')}`, service: 'conformance' };
 
-/** The broker of all tests; they never pass for want of one. */
-function brokerUrl(): string {
-  const url = process.env['RABBITMQ_URL'];
-  if (!url)
-    throw new Error(
-      'RABBITMQ_URL is not set: start a broker with `npm run brokers -- up rabbitmq`, and set what `npm run --silent brokers -- env` prints',
-    );
-  return url;
-}
-
 /** Runs as a plain AMQP client, which has never heard of the module. */
 async function plainly<T>(run: (channel: Channel) => Promise<T>): Promise<T> {
-  const connection = await connect(brokerUrl());
+  const connection = await connect(rabbitmqUrl());
   try {
     const channel = await connection.createConfirmChannel();
     const result = await run(channel);
@@ -38,7 +29,7 @@ async function plainly<T>(run: (channel: Channel) => Promise<T>): Promise<T> {
 
 /** RabbitMQ behind a proxy that can be cut. */
 export async function rabbitmqUnderTest(): Promise<TestBroker> {
-  const proxy = await startProxy(brokerUrl());
+  const proxy = await startProxy(rabbitmqUrl());
   return {
     broker: rabbitmq({ url: proxy.url }),
     environment,
@@ -52,7 +43,7 @@ export async function rabbitmqUnderTest(): Promise<TestBroker> {
         channel.publish(exchange, key, Buffer.from(body), { headers });
       }),
     async listen(topic, onBody) {
-      const connection = await connect(brokerUrl());
+      const connection = await connect(rabbitmqUrl());
       const channel = await connection.createChannel();
       await channel.assertExchange(eventsExchange(environment), 'topic', { durable: true });
       const { queue } = await channel.assertQueue('', { exclusive: true });
@@ -67,9 +58,6 @@ export async function rabbitmqUnderTest(): Promise<TestBroker> {
     },
     async cleanup(used) {
       await plainly((channel) => remove(channel, used));
-      // By then closed connections have ended; Node never lets go of one that is reset while it ends.
-      for (let look = 0; proxy.connections > 0 && look < 100; look++)
-        await new Promise((resolve) => setTimeout(resolve, 10));
       await proxy.close();
     },
   };

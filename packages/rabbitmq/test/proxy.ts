@@ -50,7 +50,11 @@ export async function startProxy(to: string): Promise<Proxy> {
     });
 
   const cut = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    // Node never lets go of a socket that is reset while it ends.
+    for (const socket of sockets) {
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   };
 
   await listen(0);

@@ -12,17 +12,8 @@ import {
   type TransportEvent,
 } from '@nest-messaging/core/contract';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
+import { rabbitmqUrl } from '../../../test/support/rabbitmq.js';
 import { rabbitmq, type RabbitMqOptions } from '../src/index.js';
-
-/** The broker of all tests; they never pass for want of one. */
-export function brokerUrl(): string {
-  const url = process.env['RABBITMQ_URL'];
-  if (!url)
-    throw new Error(
-      'RABBITMQ_URL is not set: start a broker with `npm run brokers -- up rabbitmq`, and set what `npm run --silent brokers -- env` prints',
-    );
-  return url;
-}
 
 export const acknowledge: Settlement = { type: 'acknowledge' };
 export const release: Settlement = { type: 'release' };
@@ -86,7 +77,7 @@ const sourceOf = (source: string | Subscription['source']): Subscription['source
   typeof source === 'string' ? { kind: 'topic', name: source } : source;
 
 /** What a test has of the broker; all of it is closed and deleted when the test has ended. */
-export function useStage(url: () => string = brokerUrl): () => Stage {
+export function useStage(url: () => string = rabbitmqUrl): () => Stage {
   const cleanups: (() => unknown)[] = [];
   let stage: Stage | undefined;
 

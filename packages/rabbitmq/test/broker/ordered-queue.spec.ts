@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { startProxy } from '../proxy.js';
-import { acknowledge, brokerUrl, until, useStage } from '../stage.js';
+import { rabbitmqUrl } from '../../../../test/support/rabbitmq.js';
+import { acknowledge, until, useStage } from '../stage.js';
 
 const stage = useStage();
 const source = { kind: 'queue', name: 'work' } as const;
@@ -8,7 +9,7 @@ const source = { kind: 'queue', name: 'work' } as const;
 describe('Ordered workers of a queue', () => {
   it('take turns, though senders know nothing of the order; when one goes, the next one goes on', async () => {
     const { open, after } = stage();
-    const proxy = await startProxy(brokerUrl());
+    const proxy = await startProxy(rabbitmqUrl());
     after(() => proxy.close());
     const sending = await open();
     const forever = new Promise<never>(() => {});

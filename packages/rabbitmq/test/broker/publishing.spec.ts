@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { startProxy } from '../proxy.js';
-import { brokerUrl, until, useStage } from '../stage.js';
+import { rabbitmqUrl } from '../../../../test/support/rabbitmq.js';
+import { until, useStage } from '../stage.js';
 
 const stage = useStage();
 
@@ -127,7 +128,7 @@ describe('Publishing', () => {
 
   it('while the broker is away waits, gives up when told to, and sends nothing afterwards', async () => {
     const { open, after } = stage();
-    const proxy = await startProxy(brokerUrl());
+    const proxy = await startProxy(rabbitmqUrl());
     after(() => proxy.close());
     const application = await open({ url: proxy.url });
     const probe = await application.subscribe('a');
@@ -151,7 +152,7 @@ describe('Publishing', () => {
 
   it('keeps its order through cut connections', async () => {
     const { open, after } = stage();
-    const proxy = await startProxy(brokerUrl());
+    const proxy = await startProxy(rabbitmqUrl());
     after(() => proxy.close());
     const application = await open({ url: proxy.url });
     const probe = await (await open()).subscribe('a', undefined, { ordered: true, maxUnsettled: 100 });

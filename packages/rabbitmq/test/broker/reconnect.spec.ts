@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { startProxy, type Proxy } from '../proxy.js';
-import { acknowledge, brokerUrl, until, useStage } from '../stage.js';
+import { rabbitmqUrl } from '../../../../test/support/rabbitmq.js';
+import { acknowledge, until, useStage } from '../stage.js';
 
 const stage = useStage();
 
 async function proxied(): Promise<Proxy> {
-  const proxy = await startProxy(brokerUrl());
+  const proxy = await startProxy(rabbitmqUrl());
   stage().after(() => proxy.close());
   return proxy;
 }
@@ -167,7 +168,7 @@ describe('A connection', () => {
 
   it('with a wrong password is refused at once, with an error that names the address and no credential', async () => {
     const { prepare } = stage();
-    const url = new URL(brokerUrl());
+    const url = new URL(rabbitmqUrl());
     url.username = 'someone';
     url.password = 's3cret';
     const { transport } = prepare({ url: url.href });
@@ -185,7 +186,7 @@ describe('A connection', () => {
 
   it('to a virtual host that is not there says so', async () => {
     const { prepare } = stage();
-    const { transport } = prepare({ url: `${brokerUrl().replace(/\/$/, '')}/nowhere` });
+    const { transport } = prepare({ url: `${rabbitmqUrl().replace(/\/$/, '')}/nowhere` });
     await expect(transport.connect()).rejects.toThrow(
       "has no virtual host 'nowhere', or the user may not use it",
     );

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Settlement } from '@nest-messaging/core/contract';
 import { startProxy } from '../proxy.js';
+import { rabbitmqUrl } from '../../../../test/support/rabbitmq.js';
 import {
   acknowledge,
-  brokerUrl,
   deadLetter,
   release,
   retry,
@@ -22,7 +22,7 @@ async function startProcess(
   handle: (delivery: { text: string; deaths: number; attempt: number }) => Settlement | Promise<Settlement>,
   more = {},
 ): Promise<{ application: Application; probe: Probe; kill(): Promise<void> }> {
-  const proxy = await startProxy(brokerUrl());
+  const proxy = await startProxy(rabbitmqUrl());
   stage().after(() => proxy.close());
   const application = await stage().open({ url: proxy.url });
   const probe = await application.subscribe(

@@ -2,13 +2,14 @@ import { connect } from 'node:net';
 import { createServer } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
 import { expired, valid } from '../certificates.js';
-import { brokerUrl, until, useStage } from '../stage.js';
+import { rabbitmqUrl } from '../../../../test/support/rabbitmq.js';
+import { until, useStage } from '../stage.js';
 
 const stage = useStage();
 
 /** The broker behind TLS. */
 async function secured(certificate: { key: string; cert: string }): Promise<string> {
-  const { hostname, port } = new URL(brokerUrl());
+  const { hostname, port } = new URL(rabbitmqUrl());
   const server = createServer(certificate, (client) => {
     const broker = connect(Number(port || 5672), hostname);
     client.pipe(broker).pipe(client);
@@ -21,7 +22,7 @@ async function secured(certificate: { key: string; cert: string }): Promise<stri
   server.on('tlsClientError', () => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   stage().after(() => new Promise((resolve) => server.close(resolve)));
-  const url = new URL(brokerUrl());
+  const url = new URL(rabbitmqUrl());
   return `amqps://${url.username || 'guest'}:${url.password || 'guest'}@localhost:${(server.address() as { port: number }).port}`;
 }
 
@@ -61,7 +62,10 @@ describe('TLS', () => {
 
   it('is not spoken by a plain port, which is told', async () => {
     const { prepare } = stage();
-    const { transport } = prepare({ url: brokerUrl().replace('amqp:', 'amqps:') }, { connectTimeout: 2_000 });
+    const { transport } = prepare(
+      { url: rabbitmqUrl().replace('amqp:', 'amqps:') },
+      { connectTimeout: 2_000 },
+    );
     await expect(transport.connect()).rejects.toMatchObject({ code: 'CONNECTION' });
   });
 });
