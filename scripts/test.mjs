@@ -3,7 +3,7 @@
  * Jest. The last line counts the tests of all runs.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -97,14 +97,40 @@ async function test(major, env) {
       // Jest's report goes to standard error; standard output would only carry the JSON once more.
       stdio: ['ignore', 'ignore', 'inherit'],
     }),
+    file,
   );
   return { count: read(file, join(results, `node-${major}.json`)), code };
 }
 
-/** @param {import('node:child_process').ChildProcess} child @returns {Promise<number | null>} */
-function finish(child) {
+/** Milliseconds that Jest may take to end once it has reported. */
+const END_WITHIN = 60_000;
+
+/**
+ * Waits for Jest, and ends it where something that a test left open keeps it from ending: that is a failure too.
+ * @param {import('node:child_process').ChildProcess} child
+ * @param {string} report where Jest writes what it found, at its end
+ * @returns {Promise<number | null>}
+ */
+function finish(child, report) {
   running = child;
-  return new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+  return new Promise((resolve, reject) => {
+    /** @type {NodeJS.Timeout | undefined} */
+    let limit;
+    const look = setInterval(() => {
+      if (limit || !existsSync(report)) return;
+      limit = setTimeout(() => {
+        console.error(
+          `Jest had not ended ${END_WITHIN / 1000} s after its last test: a test left something open`,
+        );
+        child.kill('SIGKILL');
+      }, END_WITHIN);
+    }, 1_000);
+    const done = () => {
+      clearInterval(look);
+      clearTimeout(limit);
+    };
+    child.once('error', reject).once('close', resolve).once('close', done).once('error', done);
+  });
 }
 
 /**
