@@ -14,6 +14,8 @@ import { nest11, nodeBinary, runningMajor, supportedMajors } from './runtimes/ru
 const root = fileURLToPath(new URL('..', import.meta.url));
 const results = join(root, '.tmp', 'test-results');
 const say = console.log;
+/** Milliseconds that Jest may take to end once it has reported. */
+const END_WITHIN = 60_000;
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Count */
 
@@ -101,9 +103,6 @@ async function test(major, env) {
   );
   return { count: read(file, join(results, `node-${major}.json`)), code };
 }
-
-/** Milliseconds that Jest may take to end once it has reported. */
-const END_WITHIN = 60_000;
 
 /**
  * Waits for Jest, and ends it where something that a test left open keeps it from ending: that is a failure too.
