@@ -74,7 +74,8 @@ function short(transports) {
   ]);
   return `${table([['', ...transports.map(({ name }) => TITLES[name] ?? name)], ...rows])}
 
-✓ with the number of guarantees shown; – has no meaning there. Broker by broker: [docs/guarantees.md](docs/guarantees.md).
+✓ with the number of guarantees shown; refused: the application does not start, and the error says why; – has no
+meaning there. Broker by broker: [docs/guarantees.md](docs/guarantees.md).
 
 <details>
 <summary>Every guarantee by name</summary>
@@ -88,10 +89,23 @@ ${byName(transports)}
 function byName(transports) {
   return concerns(transports)
     .map((concern) => {
-      const names = transports[0]?.results.filter((result) => result.concern === concern) ?? [];
-      return `**${concern}**\n\n${names.map(({ name }) => `- ${name}`).join('\n')}`;
+      const of = transports[0]?.results.filter((result) => result.concern === concern) ?? [];
+      return `**${concern}**\n\n${of.map(({ name }) => `- ${name}${refusals(transports, name)}`).join('\n')}`;
     })
     .join('\n\n');
+}
+
+/**
+ * @param {Transport[]} transports
+ * @param {string} guarantee
+ */
+function refusals(transports, guarantee) {
+  const refusing = transports.filter(({ results }) =>
+    results.some(({ name, kept }) => name === guarantee && kept === 'refused'),
+  );
+  return refusing.length > 0
+    ? ` (refused on ${refusing.map(({ name }) => TITLES[name] ?? name).join(', ')})`
+    : '';
 }
 
 /** @param {Transport[]} transports */

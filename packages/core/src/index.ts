@@ -29,6 +29,7 @@ export {
   type EventOptions,
   type EventOptionsWithSchema,
   type Headers,
+  type PayloadOf,
   type Topology,
 } from './contract/index.js';
 export {

@@ -118,6 +118,14 @@ export function messagingTest(): MessagingTest {
     }
   };
 
+  /** @throws {ConfigurationError} where there is nothing to look at */
+  const applicationOf = (): ModuleRef => {
+    if (moduleRef) return moduleRef;
+    throw new ConfigurationError(
+      'messagingTest().module is in no compiled testing module: import it beside the application, and await compile()',
+    );
+  };
+
   return {
     clock,
     module: {
@@ -134,6 +142,7 @@ export function messagingTest(): MessagingTest {
       exports: [TEST_SEAMS],
     },
     async settled(within = 5_000) {
+      applicationOf();
       const deadline = performance.now() + within;
       do await quiet(deadline);
       while (clock.advanceToNext());
@@ -146,8 +155,7 @@ export function messagingTest(): MessagingTest {
       published.length = 0;
     },
     async deadLetters(source) {
-      if (!moduleRef) throw new ConfigurationError('the testing module was not compiled yet');
-      const letters = await moduleRef
+      const letters = await applicationOf()
         .get(DeadLetters, { strict: false })
         .list(source, Number.MAX_SAFE_INTEGER);
       return letters.map((letter) => ({ ...letter, payload: payloadOf(letter.message) }));

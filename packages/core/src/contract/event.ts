@@ -16,6 +16,10 @@ export interface EventContract<In = unknown, Out = In> {
   readonly version?: string;
 }
 
+/** What handlers of a contract receive. */
+export type PayloadOf<Contract extends EventContract<any, any>> =
+  Contract extends EventContract<any, infer Out> ? Out : never;
+
 export interface EventOptions<Out> {
   /** Messages of one key belong together. Its argument is the validated payload. */
   readonly key?: (payload: Out) => string;

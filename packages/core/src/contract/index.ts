@@ -25,6 +25,7 @@ export {
   type EventContract,
   type EventOptions,
   type EventOptionsWithSchema,
+  type PayloadOf,
 } from './event.js';
 export { checkHeaders, MODULE_PREFIX } from './headers.js';
 export type { Destination, Headers, Message, OutgoingMessage } from './message.js';

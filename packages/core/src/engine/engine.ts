@@ -165,7 +165,9 @@ export function createEngine(options: EngineOptions): Engine {
           ? rival.label === handler.label
             ? `${handler.label} is provided in two Nest modules, and would handle ${describeSubscription(id)} twice: provide the class in one, and export it`
             : `${rival.label} and ${handler.label} both handle ${describeSubscription(id)}: only one would get each message; ${
-                handler.source.kind === 'queue' ? 'remove one of them' : 'give one of them { group: … }'
+                handler.source.kind === 'queue'
+                  ? 'remove one of them; for more workers raise its concurrency or start another process'
+                  : 'give one of them { group: … }'
               }`
           : `${rival.label} and ${handler.label} would share the name '${name}' on the broker: rename the queue or the group`,
       );

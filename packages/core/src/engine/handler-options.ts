@@ -79,7 +79,7 @@ export function resolveHandlerOptions(
   base: { group: string; ordered: boolean; transport: string; label: string },
   ...defaults: readonly (HandlerDefaults | undefined)[]
 ): ResolvedHandlerOptions {
-  checkOptions(handlerSchema(base.transport), own, `options of ${base.label}`);
+  checkOptions(handlerSchema(base.transport), own, `${base.label} options`);
   const group = own.group ?? base.group;
   checkName('group', group);
   const layers: readonly (HandlerDefaults | undefined)[] = [...defaults, own];

@@ -8,8 +8,10 @@ import {
   isDuration,
   MessageTooLargeError,
   milliseconds,
+  type MessagingError,
   OverloadError,
   PublishTimeoutError,
+  systemClock,
   UnsupportedError,
   type BrokerPublishOptions,
   type Clock,
@@ -183,7 +185,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
       new OverloadError(
         `${room.taken} messages are on their way to ${transport.name}, and no room was free ${within}: nothing was sent; publish more slowly, or raise publish.maxPending`,
       );
-    let late = overload;
+    let late = (): MessagingError =>
+      new OverloadError(`the schema did not answer ${within}: nothing was sent`);
     const began = clock.now();
     const cancelTimer = clock.schedule(() => controller.abort(late()), parts.timeout);
     const give = (): void => controller.abort(callerSignal?.reason);
@@ -192,12 +195,20 @@ export function createPublisher(parts: PublisherParts): Publisher {
     let leave = (): void => undefined;
     try {
       const message = isContract(target) ? await withinSignal(checked(composed, target), signal) : composed;
+      late = overload;
       leave = await room.take(message.body.byteLength, signal);
       // Room that becomes free as the time ends is of no use: the message would be sent, and its outcome never known.
-      if (clock.now() - began >= parts.timeout) throw overload();
-      late = () => new ClosedError(`the application was not started ${within}: nothing was sent`);
+      if (clock.now() - began >= parts.timeout * 0.9) throw overload();
       const starting = parts.starting();
-      if (starting) await withinSignal(starting, signal);
+      if (starting) {
+        late = () =>
+          new ClosedError(
+            `the application was not started ${within}: nothing was sent; await app.init() or app.listen() first`,
+          );
+        // In the machine's time, whatever clock is given: until the application has started, a test's own stands still.
+        const cancel = systemClock.schedule(() => controller.abort(late()), parts.timeout);
+        await withinSignal(starting, signal).finally(cancel);
+      }
       signal.throwIfAborted();
       late = () =>
         new PublishTimeoutError(

@@ -1,7 +1,9 @@
 import { Module as NestModule, type DynamicModule } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import type { Module } from '@nestjs/core/injector/module.js';
-import { checkName, checkOptions, RegistrationError } from '../contract/index.js';
+import { checkName, checkOptions, ConfigurationError, RegistrationError } from '../contract/index.js';
 import * as v from 'valibot';
+import { ENGINES } from './tokens.js';
 
 /** What holds for the handlers of the Nest module that imports it. */
 export interface MessagingFeatureOptions {
@@ -15,6 +17,13 @@ const featureSchema: v.GenericSchema<MessagingFeatureOptions> = v.strictObject({
 /** @internal Made by `MessagingModule.forFeature`. */
 @NestModule({})
 export class MessagingFeatureModule {
+  constructor(modules: ModulesContainer) {
+    if (![...modules.values()].some(({ providers }) => providers.has(ENGINES)))
+      throw new ConfigurationError(
+        'MessagingModule.forFeature stands without MessagingModule.forRoot, and no handler would run: import forRoot in the root module',
+      );
+  }
+
   static for(options: MessagingFeatureOptions): DynamicModule {
     const { group } = checkOptions(featureSchema, options, 'MessagingModule.forFeature options');
     checkName('group', group);

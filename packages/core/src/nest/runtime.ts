@@ -91,7 +91,7 @@ export function engineNamed(engines: Engines, name: string, label: string): Engi
   const engine = engines.get(name);
   if (!engine)
     throw new ConfigurationError(
-      `${label} names the connection '${name}': there are ${[...engines.keys()].join(', ')}`,
+      `${label} names the connection '${name}': valid are ${[...engines.keys()].join(', ')}`,
     );
   return engine;
 }

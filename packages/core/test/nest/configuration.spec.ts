@@ -101,7 +101,7 @@ describe('a bad option is refused, and the error names the path, what was found 
     }
     const app = await compile({ providers: [Invoices] });
     await expect(app.init()).rejects.toThrow(
-      /unknown option options of Invoices\.bill\.concurency: valid are .*concurrency/,
+      /unknown option Invoices\.bill options\.concurency: valid are .*concurrency/,
     );
   });
 
@@ -246,7 +246,7 @@ describe('named connections', () => {
     }
     const app = await compile({ providers: [Audit] }, { connections: { audit: {} } });
     await expect(app.init()).rejects.toThrow(
-      "Audit.on names the connection 'audt': there are default, audit",
+      "Audit.on names the connection 'audt': valid are default, audit",
     );
   });
 });

@@ -76,7 +76,8 @@ describe('starting', () => {
     const app = await compile({}, { publish: { timeout: 10 } });
     await expect(app.get(EventBus).publish('a', 1)).rejects.toMatchObject({
       code: 'CLOSED',
-      message: 'the application was not started within 10 ms: nothing was sent',
+      message:
+        'the application was not started within 10 ms: nothing was sent; await app.init() or app.listen() first',
     });
     await app.close();
   });
