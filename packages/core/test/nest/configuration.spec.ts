@@ -194,6 +194,35 @@ describe('forRootAsync', () => {
   });
 });
 
+describe('forFeature', () => {
+  it('is refused without forRoot, since no handler would run', async () => {
+    const alone = Test.createTestingModule({
+      imports: [MessagingModule.forFeature({ group: 'a' })],
+    }).compile();
+    await expect(alone).rejects.toThrow(/forFeature stands without MessagingModule\.forRoot/);
+  });
+
+  it('is refused twice in one Nest module with two groups', async () => {
+    @Injectable()
+    class Handler {
+      @OnEvent('a')
+      on(): void {}
+    }
+    @Module({
+      imports: [MessagingModule.forFeature({ group: 'a' }), MessagingModule.forFeature({ group: 'b' })],
+      providers: [Handler],
+    })
+    class Both {}
+    const app = await compile({ imports: [Both] });
+    await expect(app.init()).rejects.toThrow(/module Both has two default groups/);
+  });
+
+  it('takes a group and nothing else', () => {
+    expect(() => MessagingModule.forFeature({ gruop: 'a' } as never)).toThrow(ConfigurationError);
+    expect(() => MessagingModule.forFeature({ group: 'a.b' })).toThrow(/holds a dot/);
+  });
+});
+
 describe('named connections', () => {
   it('have a bus and handlers of their own, and fall back on the settings of the module', async () => {
     const { calls, record } = recorder();
