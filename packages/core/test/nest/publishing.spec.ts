@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
+import { type } from 'arktype';
 import * as v from 'valibot';
+import { z } from 'zod';
 import {
   DeadLetter,
   defineEvent,
@@ -45,6 +47,27 @@ describe('a contract', () => {
     expect(JSON.parse(Buffer.from(message.body).toString())).toEqual(payload);
     expect(message.version).toBe('2');
     expect(events.filter(({ type }) => type === 'handled')).toHaveLength(1);
+  });
+
+  it.each([
+    ['zod', z.object({ id: z.string(), n: z.string().transform(Number) })],
+    ['valibot', v.object({ id: v.string(), n: v.pipe(v.string(), v.transform(Number)) })],
+    ['arktype', type({ id: 'string', n: 'string.numeric.parse' })],
+  ])('may have a schema of %s', async (_, schema) => {
+    const Counted = defineEvent('counted', { schema });
+    const { calls, record } = recorder();
+    @Injectable()
+    class Counter {
+      @OnEvent(Counted)
+      count(payload: { id: string; n: number }): void {
+        record(payload);
+      }
+    }
+    const { bus, until } = await start({ providers: [Counter] });
+    await bus.publish(Counted, { id: 'a', n: '5' });
+    await until('handled');
+    expect(calls).toEqual([[{ id: 'a', n: 5 }]]);
+    await expect(bus.publish(Counted, { id: 5 } as never)).rejects.toBeInstanceOf(InvalidPayloadError);
   });
 
   it('refuses a payload that does not fit, before anything is sent, and names no value', async () => {
