@@ -1,4 +1,4 @@
-import type { DeadLetterStore } from '@nest-messaging/core/contract';
+import type { DeadLetterStore, Transport } from '@nest-messaging/core/contract';
 import {
   acknowledge,
   around,
@@ -14,6 +14,16 @@ import {
 
 const letters = (change: (deadLetters: DeadLetterStore) => Partial<DeadLetterStore>): Break =>
   around(({ deadLetters }) => ({ deadLetters: { ...deadLetters, ...change(deadLetters) } }));
+
+/** Publishes dead letters to their topic once more, as no redrive may. */
+async function republish(
+  { deadLetters, publish }: Pick<Transport, 'deadLetters' | 'publish'>,
+  ...[about, ids]: Parameters<DeadLetterStore['redrive']>
+): Promise<number> {
+  const found = (await deadLetters.list(about, 1_000)).filter(({ message }) => !ids || ids.has(message.id));
+  for (const { message } of found) await publish({ ...message, delay: 0, ordered: false }, never);
+  return found.length;
+}
 
 /** Defects in dead letters and their redrive. */
 export const brokenDeadLetters: readonly Broken[] = [
@@ -144,12 +154,9 @@ export const brokenDeadLetters: readonly Broken[] = [
       deadLetters: {
         ...deadLetters,
         async redrive(about, ids) {
-          const found = (await deadLetters.list(about, 1_000)).filter(
-            ({ message }) => !ids || ids.has(message.id),
-          );
-          for (const { message } of found) await publish({ ...message, delay: 0, ordered: false }, never);
+          const count = await republish({ deadLetters, publish }, about, ids);
           await deadLetters.purge(about, ids);
-          return found.length;
+          return count;
         },
       },
     })),
@@ -159,11 +166,7 @@ export const brokenDeadLetters: readonly Broken[] = [
       deadLetters: {
         ...deadLetters,
         async redrive(about, ids) {
-          const found = (await deadLetters.list(about, 1_000)).filter(
-            ({ message }) => !ids || ids.has(message.id),
-          );
-          for (const { message } of found) await publish({ ...message, delay: 0, ordered: false }, never);
-          return found.length;
+          return republish({ deadLetters, publish }, about, ids);
         },
       },
     })),

@@ -20,9 +20,11 @@ const RESERVED_NAMES = new Set([
 
 /** Header names: the token of HTTP, so that bridges to HTTP keep them. */
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** NUL, CR and LF would split or end a header wherever it is written as a line of text. */
-// oxlint-disable-next-line no-control-regex
-const FORBIDDEN_IN_VALUE = /[\0\r\n]/;
+/** Whether text holds NUL, CR or LF, which would split or end a header wherever it is written as a line. */
+export function holdsLineEnd(text: string): boolean {
+  // oxlint-disable-next-line no-control-regex
+  return /[\0\r\n]/.test(text);
+}
 
 /** @throws {InvalidMessageError} naming the header, never its value */
 export function checkHeaders(headers: Headers): void {
@@ -39,7 +41,6 @@ export function checkHeaders(headers: Headers): void {
       );
     if (typeof value !== 'string')
       throw new InvalidMessageError(`header ${shown} is ${typeof value}: expected text`);
-    if (FORBIDDEN_IN_VALUE.test(value))
-      throw new InvalidMessageError(`header ${shown} holds NUL, CR or LF: remove it`);
+    if (holdsLineEnd(value)) throw new InvalidMessageError(`header ${shown} holds NUL, CR or LF: remove it`);
   }
 }

@@ -3,6 +3,7 @@ import {
   ClosedError,
   checkHeaders,
   checkName,
+  holdsLineEnd,
   InvalidMessageError,
   isContract,
   isDuration,
@@ -80,8 +81,7 @@ export interface Publisher {
 
 function text(name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  // oxlint-disable-next-line no-control-regex
-  if (typeof value !== 'string' || value === '' || /[\0\r\n]/.test(value))
+  if (typeof value !== 'string' || value === '' || holdsLineEnd(value))
     throw new InvalidMessageError(`${name} must be text without NUL, CR or LF, and not empty`);
   return value;
 }
