@@ -25,7 +25,7 @@ import { until } from './until.mjs';
  * @property {(state: State) => Promise<void>} remove ends all that runs, and removes what is kept outside the directory
  * @property {(state: State) => Promise<boolean>} isRunning
  * @property {(state: State) => Promise<string>} lastWords the end of its log, for the person who asks why it did not start
- * @property {(state: State, args: string[]) => Promise<string>} control the broker's own command-line tool
+ * @property {(state: State, args: string[], input?: string) => Promise<string>} control the broker's own command-line tool
  *
  * @typedef {object} Options
  * @property {string} [config] more lines for the broker's configuration file
@@ -150,6 +150,8 @@ export function instance(broker, state) {
     start: () => startAndWait(broker, state),
     /** The broker's own command-line tool, here. Resolves with what it printed. @param {string[]} args */
     control: (...args) => way.control(state, args),
+    /** The same, with something to read on its standard input. @param {string} input @param {string[]} args */
+    controlWith: (input, ...args) => way.control(state, args, input),
     /** Ends it for good and removes its data. */
     remove: () => discard(broker, state),
   };
@@ -165,7 +167,9 @@ function wayOf(broker, state) {
 
 /** @param {string} url */
 export function withoutCredentials(url) {
-  if (!URL.canParse(url)) return 'an address that is no URL';
+  // host:port, or several with commas between, has no room for them.
+  if (!/[@/]/.test(url)) return url;
+  if (!url.includes('://') || !URL.canParse(url)) return 'an address that is no URL';
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }

@@ -35,12 +35,12 @@ export function project(service, directory, variables) {
 
 /** @param {State} state */
 export async function start(state) {
-  await compose(state, ['up', '--detach', '--no-recreate', state.service], pullWithin);
+  await compose(state, ['up', '--detach', '--no-recreate', state.service], { timeout: pullWithin });
 }
 
 /** @param {State} state */
 export async function stop(state) {
-  await compose(state, ['stop', state.service], 60_000);
+  await compose(state, ['stop', state.service], { timeout: 60_000 });
 }
 
 /** @param {State} state */
@@ -50,7 +50,7 @@ export async function kill(state) {
 
 /** @param {State} state */
 export async function remove(state) {
-  await compose(state, ['down', '--volumes', '--timeout', '10'], 60_000);
+  await compose(state, ['down', '--volumes', '--timeout', '10'], { timeout: 60_000 });
 }
 
 /** @param {State} state */
@@ -58,27 +58,27 @@ export async function isRunning(state) {
   return (await compose(state, ['ps', '--status', 'running', '--quiet', state.service])) !== '';
 }
 
-/** @param {State} state */
-export async function lastWords(state) {
-  return compose(state, ['logs', '--no-color', '--tail', '15', state.service]);
+/** @param {State} state @param {number} [lines] */
+export async function lastWords(state, lines = 15) {
+  return compose(state, ['logs', '--no-color', '--no-log-prefix', '--tail', String(lines), state.service]);
 }
 
-/** @param {State} state @param {string[]} args */
-export async function execute(state, args) {
-  return compose(state, ['exec', '--no-TTY', state.service, ...args]);
+/** @param {State} state @param {string[]} args @param {string} [input] */
+export async function execute(state, args, input) {
+  return compose(state, ['exec', '--no-TTY', state.service, ...args], { input });
 }
 
 /**
  * @param {State} state
  * @param {string[]} args
- * @param {number} [timeout]
+ * @param {{ timeout?: number, input?: string }} [options]
  */
-async function compose(state, args, timeout) {
+async function compose(state, args, options) {
   const env = { ...process.env, ...state.variables };
   const { ok, output } = await run(
     'docker',
     ['compose', '--project-name', state.project, '--file', file, ...args],
-    { env, timeout },
+    { env, ...options },
   );
   if (!ok) throw new Error(`docker compose ${args[0]} failed: ${tail(output)}`);
   return output;

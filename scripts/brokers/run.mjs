@@ -4,17 +4,18 @@ import { execFile } from 'node:child_process';
  * Runs a command to its end. Never rejects: what went wrong is in `ok` and `output`.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeout?: number }} [options] `timeout` in milliseconds
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeout?: number, input?: string }} [options] `timeout` in milliseconds; `input`: what it reads on its standard input
  * @returns {Promise<{ ok: boolean, output: string }>}
  */
-export function run(command, args, options = {}) {
+export function run(command, args, { input, ...options } = {}) {
   return new Promise((resolve) => {
     const limits = { maxBuffer: 64 * 1024 * 1024, timeout: 30_000 };
     const child = execFile(command, args, { ...limits, ...options }, (error, stdout, stderr) => {
       const output = `${stdout}${stderr}`.trim();
       resolve({ ok: !error, output: output || (error?.message ?? '') });
     });
-    child.stdin?.end();
+    // One that ends before it has read all is judged by its exit code and its output, like any other.
+    child.stdin?.on('error', () => {}).end(input);
   });
 }
 

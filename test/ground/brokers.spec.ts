@@ -5,22 +5,47 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import {
+  ChangeMessageVisibilityCommand,
+  CreateQueueCommand,
+  type Message,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import { connect } from 'amqplib';
-import { provide } from '../../scripts/brokers/broker.mjs';
+import * as awss from '../../scripts/brokers/aws.mjs';
+import { instance, provide, withoutCredentials } from '../../scripts/brokers/broker.mjs';
 import type { Broker, Way } from '../../scripts/brokers/broker.mjs';
-import { kill, quorumQueuesWritten, rabbitmq, restart } from '../../scripts/brokers/rabbitmq.mjs';
+import { brokers } from '../../scripts/brokers/index.mjs';
+import * as kafkas from '../../scripts/brokers/kafka.mjs';
+import * as rabbitmqs from '../../scripts/brokers/rabbitmq.mjs';
 import { release, up } from '../../scripts/brokers/shared.mjs';
 import { readState } from '../../scripts/brokers/state.mjs';
 import { isRunning } from '../../scripts/brokers/processes.mjs';
+import { awsCredentials, awsRegion } from '../support/aws.js';
+
+const { aws } = awss;
+const { kafka } = kafkas;
+const { rabbitmq } = rabbitmqs;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Brokers of this file's own, so that those which other tests use are left alone. */
 const directory = mkdtempSync(join(tmpdir(), 'brokers-'));
 process.env.BROKERS_DIRECTORY = directory;
-delete process.env.RABBITMQ_URL;
+for (const { variable } of brokers) delete process.env[variable];
 
-const state = () => readState(join(directory, 'rabbitmq'));
+const state = ({ name }: Broker) => readState(join(directory, name));
+
+/** Of each broker, what its address looks like. */
+const addresses = new Map([
+  [rabbitmq, /^amqp:\/\/127\.0\.0\.1:\d+$/],
+  [kafka, /^127\.0\.0\.1:\d+$/],
+  [aws, /^http:\/\/127\.0\.0\.1:\d+\/$/],
+]);
+
+const each = brokers.map((broker) => ({ broker, name: broker.name, variable: broker.variable }));
 
 function command(args: string[], variables: NodeJS.ProcessEnv = {}) {
   return node(['scripts/brokers.mjs', ...args], variables);
@@ -47,43 +72,49 @@ function refuses(port: number) {
   });
 }
 
+/** All on which the broker listens: for its clients, and for itself. */
+function ports(broker: Broker) {
+  const { url, ports: others = {} } = state(broker)!;
+  return [Number(/\d+$/.exec(url)![0]), ...Object.values<number>(others)];
+}
+
 describe('npm run brokers', () => {
   const ups: Array<{ code: number; output: string }> = [];
 
   beforeAll(async () => {
-    ups.push(...(await Promise.all([command(['up']), command(['up', 'rabbitmq'])])));
-  }, 180_000);
+    ups.push(...(await Promise.all([command(['up']), ...brokers.map(({ name }) => command(['up', name]))])));
+  }, 300_000);
 
   afterAll(() => command(['down']), 60_000);
 
-  it('starts one broker, however often it is told to, and says which', () => {
-    expect(ups.map(({ code }) => code)).toEqual([0, 0]);
-    const said = ups.map(({ output }) => output).join('');
-    expect(said.match(/rabbitmq: up at amqp:\/\/127\.0\.0\.1:\d+ \(.+\)\./g)).toHaveLength(1);
-    expect(said.match(/rabbitmq: already up at/g)).toHaveLength(1);
+  it.each(each)('starts one $name, however often it is told to, and says which', ({ broker, name }) => {
+    expect(ups.map(({ code }) => code)).toEqual(ups.map(() => 0));
+    const lines = ups.flatMap(({ output }) => output.split('\n'));
+    const started = lines.flatMap(
+      (line) => new RegExp(`^${name}: up at (.+) \\(.+\\)\\.$`).exec(line)?.[1] ?? [],
+    );
+    expect(started).toEqual([expect.stringMatching(addresses.get(broker)!)]);
+    expect(lines.filter((line) => line.startsWith(`${name}: already up at ${started[0]} (`))).toHaveLength(1);
   });
 
   it('tells its state to people without credentials, and its address to programs', async () => {
-    const { url } = state()!;
-    const shown = url.replace('guest:guest@', '');
-    expect(await command(['status'])).toEqual({
+    const status = await command(['status']);
+    const lines = brokers.map(
+      (broker) => `${broker.name}: up at ${withoutCredentials(state(broker)!.url)} (`,
+    );
+    expect(status).toEqual({
       code: 0,
-      output: expect.stringContaining(`rabbitmq: up at ${shown} (`),
+      output: expect.stringMatching(new RegExp(lines.map(escape).join('.+\n'))),
     });
-    expect(await command(['env'])).toEqual({ code: 0, output: `RABBITMQ_URL=${url}\n` });
-    for (const { output } of [...ups, await command(['status'])]) expect(output).not.toContain('guest');
+    const env = brokers.map((broker) => `${broker.variable}=${state(broker)!.url}\n`).join('');
+    expect(await command(['env'])).toEqual({ code: 0, output: env });
+    for (const { output } of [...ups, status]) expect(output).not.toContain('guest');
   });
 
-  it('serves clients', async () => {
-    const connection = await connect(state()!.url);
-    await connection.close();
-  });
-
-  it('listens on loopback alone', () => {
+  it.each(each)('$name listens on loopback alone', ({ broker }) => {
     // Only Linux tells every program's listeners in a file.
     if (!existsSync('/proc/net/tcp')) return;
-    const { url, ports = {} } = state()!;
-    const own = [Number(new URL(url).port), ...Object.values<number>(ports)];
+    const own = ports(broker);
     const listeners = ['/proc/net/tcp', '/proc/net/tcp6']
       .flatMap((file) => readFileSync(file, 'utf8').trim().split('\n').slice(1))
       .map((line) => line.trim().split(/\s+/))
@@ -91,12 +122,13 @@ describe('npm run brokers', () => {
       .map(([, local]) => local!.split(':'))
       .filter(([, port]) => own.includes(Number.parseInt(port!, 16)));
     expect(listeners.length).toBeGreaterThanOrEqual(own.length);
-    const loopback = ['0100007F', '00000000000000000000000001000000'];
+    // 127.0.0.1, ::1, and 127.0.0.1 on a socket for both.
+    const loopback = ['0100007F', '00000000000000000000000001000000', '0000000000000000FFFF00000100007F'];
     expect(listeners.filter(([address]) => !loopback.includes(address!))).toEqual([]);
   });
 
-  it('keeps queues and messages, address and port over a kill and a restart', async () => {
-    const { url } = state()!;
+  it('keeps queues and messages, address and port of RabbitMQ over a kill and a restart', async () => {
+    const { url } = state(rabbitmq)!;
     const before = await connect(url);
     // The kill below ends this connection with an error.
     before.on('error', () => {});
@@ -106,11 +138,10 @@ describe('npm run brokers', () => {
     channel.sendToQueue('kept', Buffer.from('still here'), { persistent: true });
     await channel.waitForConfirms();
 
-    await quorumQueuesWritten(state()!, ['kept']);
-    await kill();
-    expect(await command(['status'])).toEqual({ code: 0, output: expect.stringContaining('not serving at') });
-    expect(await command(['env'])).toEqual({ code: 0, output: '' });
-    await restart();
+    await rabbitmqs.quorumQueuesWritten(state(rabbitmq)!, ['kept']);
+    await rabbitmqs.kill();
+    await isDown(rabbitmq);
+    await rabbitmqs.restart();
 
     const after = await connect(url);
     try {
@@ -124,34 +155,116 @@ describe('npm run brokers', () => {
     }
   }, 180_000);
 
-  it('uses an address that is given, and does not stop what is there', async () => {
-    const { url } = state()!;
-    const elsewhere = { RABBITMQ_URL: url, BROKERS_DIRECTORY: join(directory, 'elsewhere') };
-    expect(await command(['up'], elsewhere)).toEqual({
-      code: 0,
-      output: expect.stringContaining('given in RABBITMQ_URL'),
+  it('keeps topics and messages, address and port of Kafka over a kill and a restart', async () => {
+    const { url } = state(kafka)!;
+    const { control, controlWith } = instance(kafka, state(kafka)!);
+    await control('kafka-topics', '--create', '--topic', 'kept');
+    await controlWith('still here\n', 'kafka-console-producer', '--topic', 'kept');
+
+    await kafkas.kill();
+    await isDown(kafka);
+    await kafkas.restart();
+
+    expect(state(kafka)!.url).toBe(url);
+    const reading = ['--topic', 'kept', '--from-beginning', '--max-messages', '1'];
+    expect(await control('kafka-console-consumer', ...reading)).toContain('still here');
+  }, 180_000);
+
+  it('keeps queues and messages, address and port of AWS over a kill and a restart', async () => {
+    const { url } = state(aws)!;
+    const sqs = new SQSClient({ endpoint: url, region: awsRegion, credentials: awsCredentials });
+    const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'kept' }));
+    expect(QueueUrl).toMatch(new RegExp(`^${escape(url)}/\\d{12}/kept$`));
+    await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'still here 🙂' }));
+    const { Messages: taken } = await sqs.send(new ReceiveMessageCommand({ QueueUrl }));
+    const [{ ReceiptHandle }] = taken as [Message];
+
+    await awss.kill();
+    await isDown(aws);
+    await awss.restart();
+
+    // Given back under the receipt from before, which is one more thing that it must not forget.
+    await sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout: 0 }));
+    const { Messages: kept } = await sqs.send(new ReceiveMessageCommand({ QueueUrl }));
+    expect(kept).toMatchObject([{ Body: 'still here 🙂' }]);
+    sqs.destroy();
+  }, 60_000);
+
+  it('has a second emulator of AWS, which another process must ask for', async () => {
+    // Not installed just to be looked at: the first way is refused before the second is looked for.
+    const other = await command(['up', 'aws'], {
+      AWS_EMULATOR: 'neither',
+      BROKERS_DIRECTORY: join(directory, 'elsewhere'),
     });
-    expect(await command(['status'], elsewhere)).toEqual({
-      code: 0,
-      output: expect.stringContaining('given in RABBITMQ_URL'),
+    expect(other).toEqual({
+      code: 1,
+      output: expect.stringMatching(
+        /fauxqs: AWS_EMULATOR would have to be fauxqs\n.*moto: AWS_EMULATOR would have to be moto\n/,
+      ),
     });
-    expect(await command(['env'], elsewhere)).toEqual({ code: 0, output: `RABBITMQ_URL=${url}\n` });
-    expect(await command(['down'], elsewhere)).toEqual({
-      code: 0,
-      output: expect.stringContaining('not ours to stop'),
-    });
-    expect(await rabbitmq.probe(url)).toBeUndefined();
   });
 
-  it('fails where nothing answers at the given address, without repeating its password', async () => {
-    const { code, output } = await command(['up'], {
-      RABBITMQ_URL: 'amqp://someone:secret@127.0.0.1:1/shop',
-    });
-    expect(code).toBe(1);
-    expect(output).toContain(
-      'RABBITMQ_URL is given as amqp://127.0.0.1:1/shop, but connecting failed (ECONNREFUSED)',
+  it("names the tools of Kafka's that it knows where it is asked for another", async () => {
+    const { control } = instance(kafka, state(kafka)!);
+    await expect(control('kafka-topic', '--list')).rejects.toThrow(
+      /"kafka-topic" is none of the broker's tools known here: .*kafka-topics/,
     );
+  });
+
+  async function isDown({ name, variable }: Broker) {
+    const lines = (await command(['status'])).output.split('\n');
+    expect(lines).toContainEqual(expect.stringMatching(new RegExp(`^${name}: not serving at`)));
+    expect((await command(['env'])).output).not.toContain(variable);
+  }
+
+  it.each(each)(
+    'uses a $name that is given, and does not stop what is there',
+    async ({ broker, name, variable }) => {
+      const { url } = state(broker)!;
+      const elsewhere = { [variable]: url, BROKERS_DIRECTORY: join(directory, 'elsewhere') };
+      const given = { code: 0, output: expect.stringContaining(`given in ${variable}`) };
+      expect(await command(['up', name], elsewhere)).toEqual(given);
+      expect(await command(['status', name], elsewhere)).toEqual(given);
+      expect(await command(['env', name], elsewhere)).toEqual({ code: 0, output: `${variable}=${url}\n` });
+      expect(await command(['down', name], elsewhere)).toEqual({
+        code: 0,
+        output: expect.stringContaining('not ours to stop'),
+      });
+      expect(await broker.probe(url)).toBeUndefined();
+    },
+  );
+
+  it.each([
+    [
+      'rabbitmq',
+      'amqp://someone:secret@127.0.0.1:1/shop',
+      'amqp://127.0.0.1:1/shop',
+      'connecting failed (ECONNREFUSED)',
+    ],
+    ['kafka', '127.0.0.1:1,localhost:1', '127.0.0.1:1,localhost:1', 'connecting failed (ECONNREFUSED)'],
+    [
+      'kafka',
+      'someone:secret@127.0.0.1:1',
+      'an address that is no URL',
+      'it is not an address like host:9092,host:9092',
+    ],
+    ['aws', 'http://someone:secret@127.0.0.1:1', 'http://127.0.0.1:1/', 'connecting failed (ECONNREFUSED)'],
+    [
+      'aws',
+      'someone:secret@127.0.0.1:1',
+      'an address that is no URL',
+      'it is not an address like http://host:4566',
+    ],
+  ])('fails where no %s answers at %s, without repeating its password', async (name, url, shown, problem) => {
+    const { variable } = brokers.find((broker) => broker.name === name)!;
+    const { code, output } = await command(['up', name], { [variable]: url });
+    expect(code).toBe(1);
+    expect(output).toContain(`${variable} is given as ${shown}, but ${problem}`);
     expect(output).not.toContain('secret');
+  });
+
+  it('takes a list of Kafka brokers of which one serves', async () => {
+    expect(await kafka.probe(`127.0.0.1:1,${state(kafka)!.url}`)).toBeUndefined();
   });
 
   it('refuses what it does not know, and shows its usage', async () => {
@@ -165,44 +278,67 @@ describe('npm run brokers', () => {
     });
   });
 
-  it('gives a test a broker of its own, and removes it where the test could not', async () => {
-    const test = `
-      import { startRabbitmq } from './scripts/brokers/rabbitmq.mjs';
-      const { url } = await startRabbitmq();
+  it.each([
+    { broker: rabbitmq, name: 'rabbitmq', start: 'startRabbitmq' },
+    { broker: kafka, name: 'kafka', start: 'startKafka' },
+    { broker: aws, name: 'aws', start: 'startAws' },
+  ])(
+    'gives a test a $name of its own, and removes it where the test could not',
+    async ({ broker, name, start }) => {
+      const test = `
+      import { ${start} } from './scripts/brokers/${name}.mjs';
+      const { url } = await ${start}();
       console.log(url);
       process.exit();`;
-    const { output } = await node(['--input-type=module', '--eval', test]);
-    expect(output.trim()).not.toBe(state()!.url);
-    expect(await rabbitmq.probe(output.trim())).toBeUndefined();
-    const name = readdirSync(directory).find((entry) => entry.startsWith('rabbitmq-'))!;
+      const { output } = await node(['--input-type=module', '--eval', test]);
+      expect(output.trim()).not.toBe(state(broker)!.url);
+      expect(await broker.probe(output.trim())).toBeUndefined();
+      const left = readdirSync(directory).find((entry) => entry.startsWith(`${name}-`))!;
 
-    // Any command finds it; here one that starts nothing new.
-    await command(['up']);
+      // Any command finds it; here one that starts nothing new.
+      await command(['up', name]);
 
-    expect(await rabbitmq.probe(output.trim())).toMatch(/ECONNREFUSED/);
-    expect(existsSync(join(directory, name))).toBe(false);
-    expect(await rabbitmq.probe(state()!.url)).toBeUndefined();
-  }, 180_000);
+      expect(await broker.probe(output.trim())).toMatch(/ECONNREFUSED/);
+      expect(existsSync(join(directory, left))).toBe(false);
+      expect(await broker.probe(state(broker)!.url)).toBeUndefined();
+    },
+    180_000,
+  );
 
-  it('is stopped by the last test run that holds it, unless someone said `up`', async () => {
-    await up(rabbitmq, { holder: process.pid });
-    await release(rabbitmq, { holder: process.pid });
-    expect(await rabbitmq.probe(state()!.url)).toBeUndefined();
-  });
+  it('tells the last words of a Kafka that does not start', async () => {
+    const own = kafkas.startKafka({ config: 'authorizer.class.name=none.Such' });
+    await expect(own).rejects.toThrow(
+      /it ended while starting\. Its last words:\n[^]*ClassNotFoundException: none\.Such/,
+    );
+  }, 60_000);
+
+  it.each(each)(
+    '$name is stopped by the last test run that holds it, unless someone said `up`',
+    async ({ broker }) => {
+      await up(broker, { holder: process.pid });
+      await release(broker, { holder: process.pid });
+      expect(await broker.probe(state(broker)!.url)).toBeUndefined();
+    },
+  );
 
   it('stops all that it started', async () => {
-    const { url, node: broker, epmd, ports = {} } = state()!;
-    expect(await command(['down'])).toEqual({
-      code: 0,
-      output: expect.stringContaining('rabbitmq: stopped'),
-    });
-    expect([broker, epmd].filter(isRunning)).toEqual([]);
-    for (const port of [Number(new URL(url).port), ...Object.values<number>(ports)])
-      expect(await refuses(port)).toBe(true);
-    expect(await command(['status'])).toEqual({ code: 0, output: 'rabbitmq: down\n' });
-    expect(await command(['down'])).toEqual({ code: 0, output: 'rabbitmq: none was started here.\n' });
+    const processes = brokers.flatMap((broker) => [state(broker)!.node, state(broker)!.epmd]);
+    const listening = brokers.flatMap(ports);
+    const lines = (all: string) => brokers.map(({ name }) => `${name}: ${all}\n`).join('');
+    const { code, output } = await command(['down']);
+    expect(code).toBe(0);
+    for (const { name } of brokers) expect(output).toContain(`${name}: stopped`);
+    expect(processes.filter(isRunning)).toEqual([]);
+    for (const port of listening) expect(await refuses(port)).toBe(true);
+    expect(await command(['status'])).toEqual({ code: 0, output: lines('down') });
+    expect(await command(['down'])).toEqual({ code: 0, output: lines('none was started here.') });
   }, 60_000);
 });
+
+/** As a part of a regular expression that means just this. */
+function escape(text: string) {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
 
 describe('providing a broker', () => {
   const never = () => Promise.reject(new Error('not to be called'));

@@ -121,7 +121,7 @@ const folders: Folder[] = [
         '../../packages/core/src/index.js',
       ],
     },
-    allowed: ['./beside.js', '@nest-messaging/core', '@nest-messaging/rabbitmq', ...nest],
+    allowed: ['./beside.js', '@nest-messaging/core', ...transports, ...nest],
   },
 ];
 
