@@ -4,7 +4,7 @@ import { describeTransport, type GuaranteeResult } from '@nest-messaging/testing
 import { around } from './broken/breaking.js';
 import { networkedUnderTest } from './memory-under-test.js';
 
-/** A broker without order, patterns, broadcast and long delays: what it lacks must be refused, not passed over. */
+/** A broker without order, patterns, broadcast, replay and long delays: what it lacks must be refused, not passed over. */
 const lesser = around((transport) => ({
   capabilities: {
     ...transport.capabilities,
@@ -13,6 +13,7 @@ const lesser = around((transport) => ({
     broadcast: false,
     maxDelay: 3_600_000,
     maxHold: 3_600_000,
+    replay: false,
   },
 }));
 
@@ -34,6 +35,7 @@ afterAll(() => {
   // Nothing to compare where a filter left most of them out.
   if (results.length < 100) return;
   assert.deepEqual([...refused].sort(), [
+    'Batches',
     'Broadcast',
     'Delayed publishing',
     'Draining',
@@ -41,5 +43,6 @@ afterAll(() => {
     'Order',
     'Patterns',
     'Reconnect',
+    'Replay',
   ]);
 });

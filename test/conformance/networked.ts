@@ -8,6 +8,7 @@ import {
   type Subscription,
   type Transport,
 } from '@nest-messaging/core/contract';
+import { keptHistory } from './kept-history.js';
 
 /** What a connection that comes back may forget; each is a defect that the suite must see. */
 export interface Forgetfulness {
@@ -49,9 +50,11 @@ interface Wanted {
 /** A broker behind a connection that can be lost: as memory would be if it were elsewhere. */
 export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked {
   const links = new Set<Link>();
+  const history = keptHistory();
 
   const open = (environment: Environment): Transport => {
     const wanted = new Set<Wanted>();
+    const past = history.open(environment);
     let transport: Transport = inner.open(environment);
     let state: 'up' | 'down' | 'closed' = 'up';
     let wake = new Set<() => void>();
@@ -96,7 +99,7 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
 
     return {
       name: inner.name,
-      capabilities: transport.capabilities,
+      capabilities: { ...transport.capabilities, replay: 'emulated' },
       deadLetters: {
         list: (...about) => transport.deadLetters.list(...about),
         redrive: (...about) => transport.deadLetters.redrive(...about),
@@ -125,20 +128,26 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
         if (state === 'closed') throw new ClosedError('closed');
         if (state === 'down' && forgets.limits) return new Promise(() => {});
         if (state === 'down') throw new ConnectionError('the connection is lost');
+        const own = past.subscribe(subscription, handle);
         const each: Wanted = {
           subscription,
-          handle,
-          consumer: await transport.subscribe(subscription, handle),
+          handle: own.handle,
+          consumer: await transport.subscribe(subscription, own.handle),
         };
         wanted.add(each);
         return {
           async stop() {
             wanted.delete(each);
-            await each.consumer.stop();
+            await Promise.all([each.consumer.stop(), own.stop()]);
           },
         };
       },
+      async replay(...about) {
+        if (state === 'closed') throw new ClosedError('closed');
+        past.replay(...about);
+      },
       async close() {
+        past.close();
         if (state !== 'closed') change('closed');
         links.delete(link);
         await transport.close();

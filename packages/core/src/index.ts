@@ -33,8 +33,11 @@ export {
   type Topology,
 } from './contract/index.js';
 export {
+  BatchContext,
   MessageContext,
   type BackoffOptions,
+  type BatchHandlerOptions,
+  type BatchOptions,
   type Codec,
   type ErrorClass,
   type HandlerDefaults,
@@ -53,13 +56,15 @@ export {
   OnEvent,
   OnQueue,
   PublishAllError,
+  Subscriptions,
   type ConnectionHealth,
   type ConnectionOptions,
-  type DeadLetterSource,
   type MessagingFeatureOptions,
   type MessagingHealthReport,
   type MessagingModuleAsyncOptions,
   type MessagingModuleOptions,
   type MessagingOptionsFactory,
   type PublishLimits,
+  type ReplayOptions,
+  type SubscriptionSource,
 } from './nest/index.js';

@@ -33,6 +33,7 @@ const capabilitiesOf = ({ queueType, maxBodySize }: ResolvedOptions): Capabiliti
   maxHold: MAX_HOLD,
   maxBodySize,
   countsDeliveries: queueType === 'quorum',
+  replay: false,
 });
 
 /**

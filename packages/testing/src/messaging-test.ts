@@ -6,7 +6,7 @@ import {
   memory,
   type Broker,
   type DeadLetteredMessage,
-  type DeadLetterSource,
+  type SubscriptionSource,
   type EventContract,
 } from '@nest-messaging/core';
 import type { Destination, Message } from '@nest-messaging/core/contract';
@@ -49,7 +49,7 @@ export interface MessagingTest {
   /** Forgets what was published so far, for the next test on the same application. */
   forget(): void;
   /** The dead letters of one subscription, oldest first. */
-  deadLetters(source: DeadLetterSource): Promise<DeadLetterSeen[]>;
+  deadLetters(source: SubscriptionSource): Promise<DeadLetterSeen[]>;
 }
 
 /** As `@nest-messaging/core` asks for it. */

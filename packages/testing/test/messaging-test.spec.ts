@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type INestApplicationContext } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
+  BatchContext,
   DeadLetter,
   defineEvent,
   EventBus,
@@ -64,6 +65,25 @@ describe('messagingTest', () => {
     expect(handled).toEqual([]);
     await messaging.settled();
     expect(handled).toEqual(['placed o1', 'packed o1']);
+  });
+
+  it('lets batches fill, and those that do not be handed over', async () => {
+    const batches: number[][] = [];
+
+    @Injectable()
+    class Rows {
+      @OnEvent('row', { ordered: true, batch: { size: 2, wait: '1m' } })
+      insert(rows: number[], batch: BatchContext) {
+        batches.push(rows);
+        if (batches.length === 1) batch.fail(batch.messages[0]!, new Error('not yet'));
+      }
+    }
+
+    const { messaging, bus } = await start(Rows);
+    for (const n of [1, 2, 3]) await bus.publish('row', n, { key: 'k' });
+    await messaging.settled();
+    // The second stands behind the first, which is tried again.
+    expect(batches).toEqual([[1, 2], [1, 2], [3]]);
   });
 
   it('lets retries of minutes and messages delayed by days take no time', async () => {

@@ -6,7 +6,7 @@ import { delivering, type Broken } from './breaking.js';
 type BreakEngine = (engine: Engine, options: EngineOptions) => Partial<Engine>;
 
 /** The module's engine with a defect, on a sound transport. */
-function brokenEngine(
+export function brokenEngine(
   name: string,
   change: BreakEngine,
   options: (options: EngineOptions) => EngineOptions = (same) => same,
@@ -24,11 +24,11 @@ function brokenEngine(
   };
 }
 
-const registering =
+export const registering =
   (change: (handler: HandlerSpec) => HandlerSpec): BreakEngine =>
   (engine) => ({ register: (handler) => engine.register(change(handler)) });
 
-const invoking = (change: (handler: HandlerSpec) => HandlerSpec['invoke']): BreakEngine =>
+export const invoking = (change: (handler: HandlerSpec) => HandlerSpec['invoke']): BreakEngine =>
   registering((handler) => ({ ...handler, invoke: change(handler) }));
 
 /** What the engine sees of messages. */

@@ -1,9 +1,11 @@
+import { brokenBatches } from './batches.js';
 import type { Broken } from './breaking.js';
 import { brokenDeadLetters } from './dead-letters.js';
 import { brokenDistribution } from './distribution.js';
 import { brokenEngines } from './engine.js';
 import { brokenFidelity } from './fidelity.js';
 import { brokenFlow } from './flow.js';
+import { brokenOperation } from './operating.js';
 import { brokenPublishing } from './publishing.js';
 import { brokenSettlement } from './settlement.js';
 import { brokenSurroundings } from './surroundings.js';
@@ -20,4 +22,6 @@ export const allBroken: readonly Broken[] = [
   ...brokenFidelity,
   ...brokenSurroundings,
   ...brokenEngines,
+  ...brokenBatches,
+  ...brokenOperation,
 ];

@@ -245,7 +245,7 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'never reconnects': ['Handling and publishing go on after a cut connection'],
   'forgets its consumers when the connection is cut': [
     'Handling and publishing go on after a cut connection',
-    'A message in hand when the connection is cut comes again, and uses up no attempt',
+    'A message in hand when the connection is cut is not lost, and uses up no attempt',
   ],
   'forgets its broadcasts when the connection is cut': ['A broadcast goes on after a cut connection'],
   'says that it is ready while the broker is away': [
@@ -312,7 +312,10 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'engine: knows no time limit': [
     'A handler that never returns has failed when its time is up, and holds up nobody',
   ],
-  'engine: does not bound how many handlers run': ['No more handlers run at a time than `concurrency` says'],
+  'engine: does not bound how many handlers run': [
+    'No more handlers run at a time than `concurrency` says',
+    'No more batches are handled at a time than `concurrency` says, and all fill',
+  ],
   'engine: tries ten times, whatever is configured': [
     'A handler that throws an error is tried as often as configured, then its message is set aside',
   ],
@@ -367,6 +370,7 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'engine: knows no order': [
     'In an ordered subscription, a failing message holds up its own key alone, and its key in order',
     'In an ordered subscription, a key goes on after a message that was set aside',
+    'In an ordered subscription, batches keep the order of each key, retries included',
   ],
   'engine: holds up every key behind one that fails': [
     'In an ordered subscription, a failing message holds up its own key alone, and its key in order',
@@ -382,5 +386,84 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   ],
   'engine: gives every handler five minutes, whatever it says': [
     'A handler may take an hour, where its time-out says so',
+  ],
+  'engine: hands batches over message by message': [
+    'A handler of batches gets as many messages at a time as it asks for',
+    'No more batches are handled at a time than `concurrency` says, and all fill',
+  ],
+  'engine: hands over larger batches than asked for': [
+    'A handler of batches gets as many messages at a time as it asks for',
+  ],
+  'engine: waits for no batch to fill': [
+    'A handler of batches gets as many messages at a time as it asks for',
+    'A batch that does not fill is handed over when its first message has waited long enough',
+  ],
+  'engine: waits for each batch to fill': [
+    'A batch that does not fill is handed over when its first message has waited long enough',
+  ],
+  'engine: gives a batch’s messages in another order than its payloads': [
+    'A handler of batches gets as many messages at a time as it asks for',
+  ],
+  'engine: fails a batch with each of its messages': [
+    'A message of a batch that fails is retried and set aside alone; the others are done',
+  ],
+  'engine: takes a failed message of a batch for one that is done': [
+    'A message of a batch that fails is retried and set aside alone; the others are done',
+    'In an ordered subscription, batches keep the order of each key, retries included',
+  ],
+  'engine: fails what was done with the rest of its batch': [
+    'A message that a handler has called done stays so when the rest of its batch fails',
+  ],
+  'engine: sets a batch aside for one of its messages': [
+    'A batch whose handler throws is retried, and each of its messages counts its own attempts',
+    'No message is set aside because another of its batch fails: the last attempt of each is its own',
+  ],
+  'engine: hands poison over in a batch': [
+    'Poison in a batch is set aside alone, at its first attempt, and the rest is handled',
+  ],
+  'engine: waits for batches to fill while it drains': [
+    'Shutdown while a batch gathers waits for nothing and loses nothing',
+  ],
+  'engine: drops what is gathered when it drains': [
+    'Shutdown while a batch gathers waits for nothing and loses nothing',
+  ],
+  'engine: pauses nothing': [
+    'A subscription that is paused takes nothing, and loses nothing until it is resumed',
+    'Health shows what is paused, and is ready',
+  ],
+  'engine: cannot resume': [
+    'A subscription that is paused takes nothing, and loses nothing until it is resumed',
+  ],
+  'engine: pauses without waiting': ['Pausing waits until what runs has ended and is settled'],
+  'engine: pauses whatever it is told to': ['Pausing what no handler of the process has is refused'],
+  'engine: takes what is paused for lost': ['Health shows what is paused, and is ready'],
+  'engine: says nothing of what is paused': ['Health shows what is paused, and is ready'],
+  'stops the consumers of other processes with its own': [
+    'Pausing a subscription in one process leaves the others of its group working',
+  ],
+  'replays nothing': ['A replay from the beginning delivers again what was handled, at its first attempt'],
+  'replays all there is, whatever the time': [
+    'A replay from a time delivers what was published since then, and nothing older',
+  ],
+  'counts on where a replayed message left off': [
+    'A replay from the beginning delivers again what was handled, at its first attempt',
+  ],
+  'replays to every group': ['A replay concerns its own group alone'],
+  'skips what is still to be handled in a replay': ['A replay skips nothing that is still to be handled'],
+  'replays beneath consumers that run, and what does not exist': [
+    'A replay is refused while another process takes messages of the group, and both go on',
+    'A replay of a subscription that does not exist is refused, and makes none',
+  ],
+  'does not say what keeps a replay from beginning': [
+    'A replay is refused while another process takes messages of the group, and both go on',
+  ],
+  'engine: leaves a subscription without its consumer when its replay is refused': [
+    'A replay is refused while another process takes messages of the group, and both go on',
+  ],
+  'engine: resumes what was paused when it has replayed': [
+    'A replay skips nothing that is still to be handled',
+  ],
+  'engine: replays its own subscriptions alone': [
+    'A subscription can be replayed by a process that has no handler of it',
   ],
 };

@@ -25,6 +25,8 @@ export interface Capabilities {
   readonly maxBodySize: number;
   /** The broker counts deliveries, so that a message that kills its process can be set aside. */
   readonly countsDeliveries: boolean;
+  /** What a subscription has settled is kept for a time, and can be delivered to it again. */
+  readonly replay: Support;
 }
 
 /** Whether the module may create what is missing on the broker, only check it, or neither. */
@@ -106,6 +108,10 @@ export interface HealthPart {
   readonly ready: boolean;
   /** Why it is not ready. */
   readonly reason?: string;
+  /** This process was told to take nothing of it; it is ready nevertheless. The engine's to say: no transport knows. */
+  readonly paused?: boolean;
+  /** Messages of the subscription that are not settled yet, where the broker tells it. */
+  readonly lag?: number;
 }
 
 /** Ready only if every part is. */
@@ -114,7 +120,7 @@ export interface Health {
   readonly parts: readonly HealthPart[];
 }
 
-/** Names the subscription whose dead letters are meant. */
+/** Names a subscription that outlives its processes. */
 export type SubscriptionId = Pick<Subscription, 'source' | 'group'>;
 
 /** A message set aside, with what the last failure was. */
@@ -167,6 +173,14 @@ export interface Transport {
   close(): Promise<void>;
   health(): Promise<Health>;
   readonly deadLetters: DeadLetterStore;
+  /**
+   * Sets the subscription back to what was published at `from` (milliseconds since 1970), or to the beginning: all
+   * that the broker has kept since then is delivered again, at its first attempt, to this subscription alone, from when
+   * this has resolved. Back and never forward: nothing that is still unsettled is skipped. Only while none of its
+   * consumers runs, in any process. There if `capabilities.replay` is.
+   * @throws {TopologyError} naming what runs, or that there is no such subscription; then nothing has changed
+   */
+  replay?(subscription: SubscriptionId, from: 'beginning' | number): Promise<void>;
 }
 
 /** A broker chosen by configuration: a name and how to open a transport to it. A value; nothing is connected yet. */

@@ -11,6 +11,9 @@ export interface Handling {
 export type EngineEvent =
   | TransportEvent
   | { readonly type: 'published'; readonly message: Message; readonly payload: unknown }
+  /** What an operator did to a subscription, in words, in this process; `from` in milliseconds since 1970. */
+  | { readonly type: 'paused' | 'resumed'; readonly subscription: string }
+  | { readonly type: 'replayed'; readonly subscription: string; readonly from: 'beginning' | number }
   /** An attempt begins; `handled`, `retried`, `dead-lettered`, `discarded` or `released` tells how it ended. */
   | ({ readonly type: 'attempted' } & Handling)
   | ({ readonly type: 'handled'; readonly duration: number } & Handling)

@@ -3,6 +3,7 @@ import {
   checkName,
   checkOptions,
   countSchema,
+  durationSchema,
   milliseconds,
   timeoutSchema,
   type BrokerHandlerOptions,
@@ -19,6 +20,14 @@ export interface HandlerDefaults {
   readonly retry?: RetryOptions;
 }
 
+/** How many messages a handler gets at a time. */
+export interface BatchOptions {
+  /** No batch is larger. */
+  readonly size: number;
+  /** A batch that is not full is handed over when its first message has waited so long. A duration. @default '1s' */
+  readonly wait?: Duration;
+}
+
 export interface HandlerOptions extends HandlerDefaults, BrokerHandlerOptions {
   /** The processes that share the work. @default the service's name, or that of `MessagingModule.forFeature` */
   readonly group?: string;
@@ -28,8 +37,18 @@ export interface HandlerOptions extends HandlerDefaults, BrokerHandlerOptions {
   readonly ordered?: boolean;
   /** Whether a message whose attempts are used up is set aside; otherwise it is logged and dropped. @default true */
   readonly deadLetter?: boolean;
+  /**
+   * The method gets an array of payloads and a `BatchContext`, and `concurrency` counts batches.
+   * @default one message at a time
+   */
+  readonly batch?: BatchOptions;
   /** Name of the connection, of those in the module's `connections`. @default the module's own broker */
   readonly connection?: string;
+}
+
+/** Options of a handler of batches. */
+export interface BatchHandlerOptions extends HandlerOptions {
+  readonly batch: BatchOptions;
 }
 
 /** Names under which handlers may hold options of a transport, so that a typing error in one is still noticed. */
@@ -50,9 +69,16 @@ function handlerSchema(transport: string): v.GenericSchema<HandlerOptions> {
     broadcast: v.optional(v.boolean()),
     ordered: v.optional(v.boolean()),
     deadLetter: v.optional(v.boolean()),
+    batch: v.optional(v.strictObject({ size: countSchema, wait: v.optional(durationSchema) })),
     connection: v.optional(v.string()),
     ...Object.fromEntries([...BROKER_KEYS, transport].map((key) => [key, v.optional(v.unknown())])),
   }) as unknown as v.GenericSchema<HandlerOptions>;
+}
+
+export interface ResolvedBatchOptions {
+  readonly size: number;
+  /** Milliseconds. */
+  readonly wait: number;
 }
 
 /** A handler's options with every default filled in. */
@@ -65,12 +91,22 @@ export interface ResolvedHandlerOptions {
   /** Milliseconds. */
   readonly timeout: number;
   readonly retry: RetryPolicy;
+  readonly batch?: ResolvedBatchOptions;
   readonly brokerOptions?: unknown;
 }
 
 /** Where order holds, and where nothing but this process has the message, the engine itself waits and tries again. */
 export function retriesInPlace({ ordered, broadcast }: ResolvedHandlerOptions): boolean {
   return ordered || broadcast;
+}
+
+/** Messages that wait behind a retry in place, beyond which the subscription pauses. */
+const MAX_HELD = 1_000;
+
+/** How many deliveries a handler may have in hand: all that run, or batches would never fill, and what is held in place. */
+export function maxUnsettled(options: ResolvedHandlerOptions): number {
+  const handled = options.concurrency * (options.batch?.size ?? 1);
+  return retriesInPlace(options) ? Math.max(MAX_HELD, handled) : handled;
 }
 
 /** @throws {ConfigurationError} naming the handler and the option */
@@ -92,6 +128,7 @@ export function resolveHandlerOptions(
     concurrency: merged.concurrency ?? 10,
     timeout: milliseconds(merged.timeout ?? '5m'),
     retry: retryPolicy(...layers.map((layer) => layer?.retry)),
+    batch: own.batch && { size: own.batch.size, wait: milliseconds(own.batch.wait ?? '1s') },
     brokerOptions: (own as Record<string, unknown>)[base.transport],
   };
 }

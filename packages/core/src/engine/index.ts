@@ -1,10 +1,19 @@
+export { BatchContext } from './batch-context.js';
 export { jsonCodec, type Codec } from './codec.js';
 export { currentMessage } from './current-message.js';
-export { createEngine, type Engine, type EngineOptions, type HandlerSpec } from './engine.js';
+export { createEngine, type Engine, type EngineOptions } from './engine.js';
 export type { EngineEvent, Observer } from './events.js';
-export { handlerDefaultsSchema, type HandlerDefaults, type HandlerOptions } from './handler-options.js';
+export type { Invoke } from './dispatcher.js';
+export {
+  handlerDefaultsSchema,
+  type BatchHandlerOptions,
+  type BatchOptions,
+  type HandlerDefaults,
+  type HandlerOptions,
+} from './handler-options.js';
 export { failureOf } from './failure.js';
 export { MessageContext } from './message-context.js';
+export type { HandlerSpec } from './subscriptions.js';
 export type { PublishOptions } from './publisher.js';
 export { layered } from './retry-policy.js';
 export type { BackoffOptions, ErrorClass, RetryOptions } from './retry-policy.js';

@@ -25,7 +25,7 @@ import {
 } from '../contract/index.js';
 import type { Codec } from './codec.js';
 import { BROKER_KEYS } from './handler-options.js';
-import { currentMessage } from './current-message.js';
+import { currentCause } from './current-message.js';
 import type { Observer } from './events.js';
 import { createRoom, type RoomLimit } from './room.js';
 import { validate } from './validation.js';
@@ -138,7 +138,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       throw new MessageTooLargeError(
         `the payload for '${name as string}' has ${body.byteLength} bytes: at most ${largest} can be sent; publish a reference to it instead`,
       );
-    const cause = currentMessage();
+    const cause = currentCause();
     const now = clock.now();
     return {
       id: text('messageId', options.messageId) ?? randomUUID(),

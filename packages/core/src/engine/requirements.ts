@@ -54,6 +54,13 @@ export function checkRequirements(
       `a timeout of ${minutes(options.timeout)}`,
       `a delivery can be held for ${minutes(can.maxHold)} at most`,
     );
+  const { batch, timeout } = options;
+  // A message may wait for its batch to fill, or for one that runs as long as it may.
+  if (batch && Math.max(batch.wait, timeout) + timeout > can.maxHold)
+    refuse(
+      `batches that wait up to ${minutes(batch.wait)} and take up to ${minutes(timeout)}`,
+      `a delivery can be held for ${minutes(can.maxHold)} at most, and may wait for a batch before its own; lower batch.wait or timeout`,
+    );
   const inPlace = retriesInPlace(options);
   const held = inPlace ? longestWait(options.retry) : 0;
   if (held > can.maxHold)

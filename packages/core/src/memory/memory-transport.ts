@@ -23,6 +23,7 @@ const capabilities: Capabilities = {
   // As RabbitMQ 4 has it, so that what passes here does not fail there.
   maxBodySize: 16 * 1024 * 1024,
   countsDeliveries: false,
+  replay: false,
 };
 
 /** Taken at load, so that a test's fake timers do not stop the broker. */

@@ -8,6 +8,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   amqp: ['@nest-messaging/rabbitmq', 'amqplib'],
   amqps: ['@nest-messaging/rabbitmq', 'amqplib'],
   kafka: ['@nest-messaging/kafka', 'kafkajs'],
+  kafkas: ['@nest-messaging/kafka', 'kafkajs'],
   aws: ['@nest-messaging/aws', '@aws-sdk/client-sns', '@aws-sdk/client-sqs'],
 };
 

@@ -1,31 +1,6 @@
-import {
-  InvalidMessageError,
-  isContract,
-  type DeadLetteredMessage,
-  type EventContract,
-  type SubscriptionId,
-} from '../contract/index.js';
+import { InvalidMessageError, type DeadLetteredMessage } from '../contract/index.js';
 import { DEFAULT_CONNECTION, engineNamed, type Engines } from './runtime.js';
-
-type Name = string | EventContract<any, any>;
-
-/** Whose dead letters are meant: those of one group for one topic or pattern, or those of a queue. */
-export type DeadLetterSource = (
-  | {
-      /** Topic, pattern or contract as the handler names it. */
-      readonly topic: Name;
-      /** @default the service's name */
-      readonly group?: string;
-    }
-  | { readonly queue: Name }
-) & {
-  /** @default the module's own broker */
-  readonly connection?: string;
-};
-
-function nameOf(name: Name): string {
-  return isContract(name) ? name.topic : name;
-}
+import { subscriptionOf, type SubscriptionSource } from './subscription-source.js';
 
 function idsOf(messageIds: readonly string[] | 'all'): ReadonlySet<string> | undefined {
   if (messageIds === 'all') return undefined;
@@ -50,30 +25,24 @@ export class DeadLetters {
   }
 
   /** The oldest `limit`, oldest first. Looking takes none away. */
-  async list(source: DeadLetterSource, limit = 100): Promise<DeadLetteredMessage[]> {
-    return this.#store(source).list(this.#subscription(source), limit);
+  async list(source: SubscriptionSource, limit = 100): Promise<DeadLetteredMessage[]> {
+    return this.#store(source).list(subscriptionOf(source, this.#service), limit);
   }
 
   /**
    * Returns those with the given message ids, or all, to their own subscription; attempts start anew.
    * Answers how many. Safe to interrupt: each is gone from here only when the subscription has it.
    */
-  async redrive(source: DeadLetterSource, messageIds: readonly string[] | 'all'): Promise<number> {
-    return this.#store(source).redrive(this.#subscription(source), idsOf(messageIds));
+  async redrive(source: SubscriptionSource, messageIds: readonly string[] | 'all'): Promise<number> {
+    return this.#store(source).redrive(subscriptionOf(source, this.#service), idsOf(messageIds));
   }
 
   /** Deletes those with the given message ids, or all. Answers how many. */
-  async purge(source: DeadLetterSource, messageIds: readonly string[] | 'all'): Promise<number> {
-    return this.#store(source).purge(this.#subscription(source), idsOf(messageIds));
+  async purge(source: SubscriptionSource, messageIds: readonly string[] | 'all'): Promise<number> {
+    return this.#store(source).purge(subscriptionOf(source, this.#service), idsOf(messageIds));
   }
 
-  #store({ connection = DEFAULT_CONNECTION }: DeadLetterSource) {
+  #store({ connection = DEFAULT_CONNECTION }: SubscriptionSource) {
     return engineNamed(this.#engines, connection, 'the source of dead letters').deadLetters;
-  }
-
-  #subscription(source: DeadLetterSource): SubscriptionId {
-    return 'queue' in source
-      ? { source: { kind: 'queue', name: nameOf(source.queue) }, group: this.#service }
-      : { source: { kind: 'topic', name: nameOf(source.topic) }, group: source.group ?? this.#service };
   }
 }

@@ -6,7 +6,7 @@ import {
   type Destination,
   type EventContract,
 } from '../contract/index.js';
-import type { HandlerOptions, MessageContext } from '../engine/index.js';
+import type { BatchContext, BatchHandlerOptions, HandlerOptions, MessageContext } from '../engine/index.js';
 
 /** What one decorator says of its method. */
 export interface HandlerMetadata {
@@ -36,6 +36,17 @@ type HandlerDecorator<Out> = 0 extends 1 & Out
       key: string | symbol,
       descriptor: TypedPropertyDescriptor<Handler>,
     ) => void;
+
+/** As {@link HandlerDecorator}, of a method that takes many at a time. */
+type BatchHandlerDecorator<Out> = 0 extends 1 & Out ? AnyHandlerDecorator : ArrayHandlerDecorator<Out>;
+
+type ArrayHandlerDecorator<Out> = <
+  Handler extends (payloads: Out[], batch: BatchContext, ...decorated: any[]) => unknown,
+>(
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<Handler>,
+) => void;
 
 /** Any method: a plain topic says nothing of its payload. */
 type AnyHandlerDecorator = <Handler extends (...args: any[]) => unknown>(
@@ -78,9 +89,17 @@ function handler(
  * | throws `Discard` | acknowledged, and counted as discarded |
  * | runs longer than `timeout` | as if it had thrown |
  *
+ * With `batch` in its options the method gets an array of payloads and a `BatchContext`, whose table says what becomes
+ * of each message.
+ *
  * @param target a topic, a pattern (`*` one word, `#` any number of words) or a contract of `defineEvent`
  * @throws {ConfigurationError} if the topic cannot be used on every broker
  */
+export function OnEvent<Out>(
+  contract: EventContract<any, Out>,
+  options: BatchHandlerOptions,
+): BatchHandlerDecorator<Out>;
+export function OnEvent(topic: string, options: BatchHandlerOptions): ArrayHandlerDecorator<any>;
 export function OnEvent<Out>(
   contract: EventContract<any, Out>,
   options?: HandlerOptions,
@@ -97,6 +116,11 @@ export function OnEvent(
  * The method works on the queue, in turn with all its other workers; each message goes to exactly one.
  * Outcomes as for {@link OnEvent}.
  */
+export function OnQueue<Out>(
+  contract: EventContract<any, Out>,
+  options: BatchHandlerOptions,
+): BatchHandlerDecorator<Out>;
+export function OnQueue(queue: string, options: BatchHandlerOptions): ArrayHandlerDecorator<any>;
 export function OnQueue<Out>(
   contract: EventContract<any, Out>,
   options?: HandlerOptions,

@@ -1,5 +1,5 @@
 export { OnEvent, OnQueue } from './decorators.js';
-export { DeadLetters, type DeadLetterSource } from './dead-letters.js';
+export { DeadLetters } from './dead-letters.js';
 export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';
 export { MessagingHealth, type ConnectionHealth, type MessagingHealthReport } from './messaging-health.js';
 export type { MessagingFeatureOptions } from './messaging-feature.module.js';
@@ -9,4 +9,6 @@ export {
   type MessagingOptionsFactory,
 } from './messaging.module.js';
 export type { ConnectionOptions, MessagingModuleOptions, PublishLimits } from './module-options.js';
+export type { SubscriptionSource } from './subscription-source.js';
+export { Subscriptions, type ReplayOptions } from './subscriptions.js';
 export { ENGINES, TEST_SEAMS, type TestSeams } from './tokens.js';

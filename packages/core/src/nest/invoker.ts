@@ -4,7 +4,7 @@ import type { ContextId, InstanceWrapper } from '@nestjs/core/injector/instance-
 import type { Module } from '@nestjs/core/injector/module.js';
 import { fromEvent, isObservable, lastValueFrom, takeUntil } from 'rxjs';
 import { DeadLetter, Discard, RetryLater } from '../contract/index.js';
-import type { MessageContext } from '../engine/index.js';
+import type { Invoke } from '../engine/index.js';
 import { parameterValues, PARAMETERS, synthesiseParameters } from './parameters.js';
 
 /** Where a handler lives. */
@@ -13,8 +13,6 @@ export interface HandlerHost {
   readonly wrapper: InstanceWrapper<object>;
   readonly methodName: string;
 }
-
-type Call = (payload: unknown, context: MessageContext) => Promise<unknown>;
 
 /** What this needs of `ExternalContextCreator` beyond its public types; a test per Nest major guards each. */
 interface CreatorInternals {
@@ -63,11 +61,11 @@ const OUTCOMES = [RetryLater, DeadLetter, Discard];
 export function createInvoker(
   { module, wrapper, methodName }: HandlerHost,
   nest: ExternalContextCreator,
-): Call {
+): Invoke {
   const creator = creatorFor(nest, module.token);
   const { filtersContextCreator } = nest as unknown as CreatorInternals;
 
-  function callOn(instance: object, contextId?: ContextId): Call {
+  function callOn(instance: object, contextId?: ContextId): Invoke {
     const method = (instance as Record<string, (...args: unknown[]) => unknown>)[methodName]!;
     synthesiseParameters(instance.constructor, methodName);
     const run = creator.create(

@@ -49,6 +49,14 @@ export function logEvent(logger: Pick<Logger, 'log' | 'warn' | 'error'>, event: 
       return logger.error(
         `message ${shown(event.messageId)} of ${event.subscription} could not be settled (${event.settlement}) and stays with the broker: ${reason(event.error)}`,
       );
+    case 'paused':
+      return logger.log(`${event.subscription} is paused in this process`);
+    case 'resumed':
+      return logger.log(`${event.subscription} goes on in this process`);
+    case 'replayed': {
+      const from = event.from === 'beginning' ? 'the beginning' : new Date(event.from).toISOString();
+      return logger.log(`${event.subscription} was set back to ${from}`);
+    }
     case 'retried':
       return logger.warn(`${about()}, failed and is retried in ${event.delay} ms: ${reason(event.error)}`);
     case 'dead-lettered':

@@ -20,6 +20,7 @@ import { logEvent } from './log.js';
 import { MessagingFeatureModule, type MessagingFeatureOptions } from './messaging-feature.module.js';
 import { MessagingHealth } from './messaging-health.js';
 import { checkModuleOptions, type MessagingModuleOptions } from './module-options.js';
+import { Subscriptions } from './subscriptions.js';
 import { DEFAULT_CONNECTION, DEFAULT_SERVICE, openEngines, type Engines } from './runtime.js';
 import { ENGINES, LIFECYCLE, OPTIONS, TEST_SEAMS, type TestSeams } from './tokens.js';
 
@@ -180,6 +181,12 @@ function compose(
           new DeadLetters(engines, service),
       },
       {
+        provide: Subscriptions,
+        inject: [ENGINES, OPTIONS],
+        useFactory: (engines: Engines, { service = DEFAULT_SERVICE }: MessagingModuleOptions) =>
+          new Subscriptions(engines, service),
+      },
+      {
         provide: MessagingHealth,
         inject: [ENGINES],
         useFactory: (engines: Engines) => new MessagingHealth(engines),
@@ -189,6 +196,7 @@ function compose(
       ENGINES,
       LIFECYCLE,
       DeadLetters,
+      Subscriptions,
       MessagingHealth,
       ...buses.map((bus) => (bus as { provide: string }).provide),
     ],

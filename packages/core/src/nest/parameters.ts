@@ -1,4 +1,4 @@
-import type { MessageContext } from '../engine/index.js';
+import type { BatchContext, MessageContext } from '../engine/index.js';
 
 /** Where `@Payload()`, `@Ctx()` of `@nestjs/microservices` and custom parameter decorators write. */
 const NEST_PARAMETERS = '__routeArguments__';
@@ -31,7 +31,7 @@ export function synthesiseParameters(type: Function, methodName: string): void {
 /** Nest's `ParamsFactory`: the value of a parameter by its type. */
 export const parameterValues = {
   exchangeKeyForValue(type: number, data: unknown, args: unknown): unknown {
-    const [payload, context] = args as [unknown, MessageContext];
+    const [payload, context] = args as [unknown, MessageContext | BatchContext];
     if (type === CONTEXT) return context;
     return typeof data === 'string' ? (payload as Record<string, unknown> | undefined)?.[data] : payload;
   },

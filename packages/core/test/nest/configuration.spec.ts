@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
@@ -22,6 +22,24 @@ const foreign = {
     throw new Error('never opened');
   },
 };
+
+describe('a broker URL', () => {
+  it.each(['several://u:s3cret@h1:9092,h2:9092', 'several:whatever it likes'])(
+    'is its transport’s to read: %s',
+    async (url) => {
+      const urls: string[] = [];
+      const several = Object.assign(() => memory(), {
+        schemes: ['several'],
+        fromUrl(given: string) {
+          urls.push(given);
+          return memory();
+        },
+      });
+      await start({}, { service: 'a', broker: url, transports: [several] });
+      expect(urls).toEqual([url]);
+    },
+  );
+});
 
 describe('a bad option is refused, and the error names the path, what was found and what is valid', () => {
   it.each<[string, unknown, string]>([
@@ -70,12 +88,7 @@ describe('a bad option is refused, and the error names the path, what was found 
     [
       'a URL of no known scheme',
       { service: 'a', broker: 'redis://u:secret@h' },
-      "the broker URL begins with 'redis:': valid are memory:, amqp:, amqps:, kafka:, aws: and those of options.transports",
-    ],
-    [
-      'a URL whose package is not installed',
-      { service: 'a', broker: 'kafka://u:secret@h' },
-      "the broker URL begins with 'kafka:', and @nest-messaging/kafka cannot be loaded: npm install @nest-messaging/kafka kafkajs, or pass its factory in options.transports",
+      "the broker URL begins with 'redis:': valid are memory:, amqp:, amqps:, kafka:, kafkas:, aws: and those of options.transports",
     ],
     [
       'no service on a broker that remembers',
@@ -93,6 +106,19 @@ describe('a bad option is refused, and the error names the path, what was found 
     await expect(refusal).rejects.toMatchObject({ code: 'CONFIGURATION', message });
   });
 
+  it('a URL whose package is not installed', async () => {
+    jest.unstable_mockModule('@nest-messaging/aws', () => {
+      throw new Error('as if it were not there');
+    });
+    const refusal = compile({}, { service: 'a', broker: 'aws:eu-west-1?secret' });
+    await expect(refusal).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(refusal).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message:
+        "the broker URL begins with 'aws:', and @nest-messaging/aws cannot be loaded: npm install @nest-messaging/aws @aws-sdk/client-sns @aws-sdk/client-sqs, or pass its factory in options.transports",
+    });
+  });
+
   it('of a handler, naming the handler', async () => {
     @Injectable()
     class Invoices {
@@ -103,6 +129,22 @@ describe('a bad option is refused, and the error names the path, what was found 
     await expect(app.init()).rejects.toThrow(
       /unknown option Invoices\.bill options\.concurency: valid are .*concurrency/,
     );
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['no size', {}, /options\.batch\.size/],
+    ['no messages', { size: 0 }, /options\.batch\.size is 0: expected at least 1/],
+    ['half a message', { size: 1.5 }, /options\.batch\.size is 1\.5: expected a whole number/],
+    ['a wait that is none', { size: 1, wait: 'soon' }, /options\.batch\.wait is 'soon': expected a duration/],
+    ['an unknown key', { size: 1, sise: 2 }, /unknown option .*options\.batch\.sise: valid are size, wait/],
+  ])('of a batch: %s', async (_, batch, message) => {
+    @Injectable()
+    class Rows {
+      @OnEvent('a', { batch } as never)
+      insert(): void {}
+    }
+    const app = await compile({ providers: [Rows] });
+    await expect(app.init()).rejects.toThrow(message);
   });
 
   it('of a decorator, when the class is loaded', () => {

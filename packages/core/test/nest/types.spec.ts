@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { defineEvent, MessageContext, OnEvent, OnQueue, type EventBus } from '@nest-messaging/core';
+import {
+  BatchContext,
+  defineEvent,
+  MessageContext,
+  OnEvent,
+  OnQueue,
+  type EventBus,
+} from '@nest-messaging/core';
 import * as v from 'valibot';
 import { z } from 'zod';
 
@@ -65,6 +72,49 @@ class Handlers {
   @OnEvent('any.topic')
   any(payload: { whatever: boolean }): boolean {
     return payload.whatever;
+  }
+
+  @OnEvent(Placed, { batch: { size: 10 } })
+  batch(orders: { id: string; at: Date }[], batch: BatchContext): string {
+    return orders[0]!.id + batch.messages[0]!.id;
+  }
+  @OnQueue(WithValibot, { batch: { size: 10, wait: '5s' }, concurrency: 1 })
+  narrowBatch(tasks: readonly { n: number }[]): number {
+    return tasks.length;
+  }
+  @OnEvent('any.topic', { batch: { size: 10 } })
+  anyBatch(payloads: { whatever: boolean }[]): number {
+    return payloads.length;
+  }
+  @OnEvent<any>(Placed, { batch: { size: 10 } })
+  otherOrder(batch: BatchContext, orders: unknown[]): number {
+    return batch.messages.length + orders.length;
+  }
+
+  // @ts-expect-error: a handler of batches gets an array
+  @OnEvent(Placed, { batch: { size: 10 } })
+  notOne(order: { id: string }): string {
+    return order.id;
+  }
+  // @ts-expect-error: of what the contract gives
+  @OnQueue(WithValibot, { batch: { size: 10 } })
+  textBatch(tasks: { n: string }[]): number {
+    return tasks.length;
+  }
+  // @ts-expect-error: a plain topic's batch is an array too
+  @OnEvent('any.topic', { batch: { size: 10 } })
+  anyOne(payload: { whatever: boolean }): boolean {
+    return payload.whatever;
+  }
+  // @ts-expect-error: the second parameter is the batch's context
+  @OnEvent(Placed, { batch: { size: 10 } })
+  batchContext(_: unknown[], context: MessageContext): string {
+    return context.id;
+  }
+  // @ts-expect-error: without batch the payload is no array
+  @OnEvent(Placed)
+  noBatch(orders: { id: string }[]): number {
+    return orders.length;
   }
 
   // @ts-expect-error: handlers get the schema's output: at is a Date

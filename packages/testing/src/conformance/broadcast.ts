@@ -57,6 +57,7 @@ export const broadcasts = concern('Broadcast', (states) => {
         text === 'bad' ? deadLetter() : acknowledge,
       );
       await application.publish(topic(), 'bad');
+      await until(() => probe.texts.includes('bad'), 'the one that is set aside');
       await application.publish(topic(), 'good');
       await until(() => probe.texts.includes('good'), 'the next message');
       assert.deepEqual(probe.texts, ['bad', 'good']);

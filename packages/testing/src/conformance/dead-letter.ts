@@ -79,18 +79,21 @@ export const deadLetters = concern('Dead letters', (states) => {
         Buffer.from(message.body).toString(),
       );
     await until(async () => (await list()).length === 3, 'three dead letters');
-    for (let look = 0; look < 25; look++)
-      assert.deepEqual(await list(), ['0', '1', '2'], `at look ${look + 1}`);
+    const first = await list();
+    assert.deepEqual([...first].sort(), ['0', '1', '2']);
+    for (let look = 2; look <= 25; look++) assert.deepEqual(await list(), first, `at look ${look}`);
   });
 
   states('The oldest dead letters come first, as many as asked for', async ({ open, topic, until }) => {
     const application = await open();
     const probe = await application.subscribe(topic(), { maxUnsettled: 1 }, () => deadLetter());
-    for (let i = 0; i < 5; i++) await application.publish(topic(), `${i}`);
-    await until(
-      async () => (await application.deadLetters(probe.subscription)).length === 5,
-      'five dead letters',
-    );
+    for (let i = 0; i < 5; i++) {
+      await application.publish(topic(), `${i}`);
+      await until(
+        async () => (await application.deadLetters(probe.subscription)).length === i + 1,
+        'its dead letter',
+      );
+    }
     const two = await application.deadLetters(probe.subscription, 2);
     assert.deepEqual(
       two.map(({ message }) => Buffer.from(message.body).toString()),

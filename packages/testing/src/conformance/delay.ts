@@ -55,7 +55,8 @@ export const delays = concern('Delayed publishing', (states) => {
     async ({ open, topic, group, until }) => {
       const application = await open();
       const early = await application.subscribe(topic(), { group: group('early') });
-      await application.publish(topic(), { body: 'due', delay: 2_000 });
+      // Longer than it takes to subscribe, on a machine that is busy.
+      await application.publish(topic(), { body: 'due', delay: 6_000 });
       const late = await application.subscribe(topic(), { group: group('late') });
       await until(() => early.seen.length === 1 && late.seen.length === 1, 'it in both groups');
     },

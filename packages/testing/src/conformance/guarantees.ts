@@ -1,4 +1,5 @@
 import { backpressure } from './backpressure.js';
+import { batches } from './batches.js';
 import { broadcasts } from './broadcast.js';
 import { deadLetters } from './dead-letter.js';
 import { delays } from './delay.js';
@@ -12,12 +13,14 @@ import { health } from './health.js';
 import { naming } from './naming.js';
 import { order } from './order.js';
 import { patterns } from './patterns.js';
+import { pause } from './pause.js';
 import { payloads } from './payloads.js';
 import { poison } from './poison.js';
 import { publishing } from './publishing.js';
 import { queues } from './queues.js';
 import { reconnect } from './reconnect.js';
 import { redrive } from './redrive.js';
+import { replay } from './replay.js';
 import { retries } from './retry.js';
 import { settlement } from './settlement.js';
 import { shutdown } from './shutdown.js';
@@ -31,6 +34,7 @@ export const guarantees: readonly Guarantee[] = [
   ...settlement,
   ...retries,
   ...handlers,
+  ...batches,
   ...poison,
   ...delays,
   ...deadLetters,
@@ -45,6 +49,8 @@ export const guarantees: readonly Guarantee[] = [
   ...reconnect,
   ...shutdown,
   ...drain,
+  ...pause,
+  ...replay,
   ...health,
   ...topology,
   ...naming,

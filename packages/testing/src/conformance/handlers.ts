@@ -181,6 +181,7 @@ export const handlers = concern('Failing handlers', (states) => {
     };
     const service = await serve([{ on: topic(), options: { concurrency: 1 }, handle }]);
     await service.publish(topic(), 'useless');
+    await until(() => service.count('discarded') === 1, 'it to be discarded');
     await service.publish(topic(), 'last');
     await until(() => seen.includes('last'), 'the last message');
     assert.deepEqual(seen, ['useless', 'last']);

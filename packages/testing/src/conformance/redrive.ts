@@ -48,6 +48,7 @@ export const redrive = concern('Redrive', (states) => {
       );
       await application.transport.deadLetters.redrive(failing.subscription);
       await until(() => failing.seen.length === 2, 'it again in the group that failed');
+      await until(() => fine.texts.includes('once'), 'it in the group that is fine');
       await application.publish(topic(), 'last');
       await until(() => fine.texts.includes('last'), 'the last message');
       assert.deepEqual(fine.texts, ['once', 'last']);

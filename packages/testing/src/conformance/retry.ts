@@ -37,6 +37,7 @@ export const retries = concern('Retry', (states) => {
         text === 'failing' && attempt === 1 ? retry(3_000) : acknowledge,
       );
       await application.publish(topic(), 'failing');
+      await until(() => probe.seen.length === 1, 'it to fail');
       for (let i = 0; i < 5; i++) await application.publish(topic(), 'other');
       await until(() => probe.seen.length === 7, 'all seven deliveries');
       assert.deepEqual(probe.texts, ['failing', 'other', 'other', 'other', 'other', 'other', 'failing']);
@@ -76,6 +77,7 @@ export const retries = concern('Retry', (states) => {
     const fine = await application.subscribe(topic(), { group: group('fine'), maxUnsettled: 1 });
     await application.publish(topic(), 'once');
     await until(() => failing.seen.length === 3, 'three attempts in the group that fails');
+    await until(() => fine.texts.includes('once'), 'it in the group that is fine');
     await application.publish(topic(), 'last');
     await until(() => fine.texts.includes('last'), 'the last message in the group that is fine');
     assert.deepEqual(fine.texts, ['once', 'last']);
@@ -141,6 +143,7 @@ export const retries = concern('Retry', (states) => {
     await application.publish(topic('order.placed'), 'x');
     await until(() => probe.seen.length === 2, 'two attempts');
     assert.equal(probe.seen[1]!.message.destination.name, topic('order.placed'));
+    await until(() => exact.texts.includes('x'), 'it in the other subscription');
     await application.publish(topic('order.placed'), 'last');
     await until(() => exact.texts.includes('last'), 'the last message');
     assert.deepEqual(exact.texts, ['x', 'last'], 'the copy reached a subscription that had not failed');

@@ -7,21 +7,29 @@ import type {
 } from '@nest-messaging/core/contract';
 import {
   createEngine,
+  type BatchContext,
+  type BatchHandlerOptions,
   type Engine,
   type EngineEvent,
   type HandlerDefaults,
   type HandlerOptions,
+  type Invoke,
   type MessageContext,
   type PublishOptions,
 } from '@nest-messaging/core/engine';
 import type { TestBroker, Used } from './test-broker.js';
 
 /** A handler as a test writes it. */
-export interface HandlerDraft {
-  readonly on: string | Destination | EventContract<any, any>;
-  readonly options?: HandlerOptions;
-  readonly handle: (payload: any, context: MessageContext) => unknown;
-}
+export type HandlerDraft = { readonly on: string | Destination | EventContract<any, any> } & (
+  | {
+      readonly options?: HandlerOptions & { readonly batch?: undefined };
+      readonly handle: (payload: any, context: MessageContext) => unknown;
+    }
+  | {
+      readonly options: BatchHandlerOptions;
+      readonly handleBatch: (payloads: any[], batch: BatchContext) => unknown;
+    }
+);
 
 export interface ServiceOptions {
   readonly service?: string;
@@ -87,14 +95,15 @@ export function createService(
       onChange();
     },
   });
-  for (const [i, { on, options = {}, handle }] of handlers.entries()) {
+  for (const [i, handler] of handlers.entries()) {
+    const { on, options = {} } = handler;
     const source = sourceOf(on);
     engine.register({
       label: `handler ${i + 1}`,
       source,
       contract: typeof on === 'object' && 'topic' in on ? on : undefined,
       options,
-      invoke: handle,
+      invoke: ('handle' in handler ? handler.handle : handler.handleBatch) as Invoke,
     });
     const { group = service, ordered = false, broadcast = false } = options;
     subscriptions.push({ source, group, ordered, broadcast, maxUnsettled: 1 });

@@ -1,0 +1,208 @@
+import type { Delivery, DeliveryHandler, Settlement } from '../contract/index.js';
+import { BatchContext } from './batch-context.js';
+import { causeOf, whileHandling } from './current-message.js';
+import type { DispatcherParts } from './dispatcher.js';
+import { createGathering, type Gathered } from './gathering.js';
+import { retriesInPlace, type ResolvedBatchOptions } from './handler-options.js';
+import { MessageContext } from './message-context.js';
+import { createSettling, type Attempt } from './settling.js';
+import { createTimeLimit } from './time-limit.js';
+
+interface Entry extends Attempt, Gathered {
+  readonly resolve: (settlement: Settlement) => void;
+}
+
+/** How one message of a batch ended, where that is known before the batch's own end. */
+type Outcome = { readonly failed: false } | { readonly failed: true; readonly error: unknown };
+
+/** Notes how a message ended. */
+type Know = (entry: Entry, outcome: Outcome) => undefined;
+
+interface Decoded {
+  readonly entry: Entry;
+  readonly payload: unknown;
+}
+
+const DONE: Outcome = { failed: false };
+
+/** Gathers deliveries, hands them over together, and settles each by itself. */
+export function createBatchDispatcher(
+  parts: DispatcherParts,
+  { size, wait }: ResolvedBatchOptions,
+): DeliveryHandler {
+  const { options, clock, stopping } = parts;
+  const { group, ordered } = options;
+  const settling = createSettling(parts);
+  const limited = createTimeLimit(options.timeout, clock, parts.deadline);
+  const inPlace = retriesInPlace(options);
+  const gathering = createGathering<Entry>(size, wait);
+  let sequence = 0;
+  let running = 0;
+  /** When time alone completes the next batch, and what cancels the wait for it. */
+  let timer: { readonly at: number; readonly cancel: () => void } | undefined;
+
+  stopping.addEventListener('abort', () => {
+    timer?.cancel();
+    for (const entry of gathering.clear()) entry.resolve(settling.release(entry));
+  });
+
+  /**
+   * What killed its process goes alone, so that it harms no other. So does a last attempt: nobody is dead-lettered for
+   * a batch that failed because of another.
+   */
+  const goesAlone = ({ deaths }: Delivery, attempt: number): boolean =>
+    deaths > 0 || (attempt > 1 && attempt >= options.retry.attempts);
+
+  /** Starts every batch that there is a slot for; the timer brings the next one that time completes. */
+  function startBatches(): void {
+    timer?.cancel();
+    timer = undefined;
+    while (running < options.concurrency) {
+      const next = gathering.next(clock.now());
+      if ('batch' in next) {
+        void run(next.batch);
+        continue;
+      }
+      if (next.at !== undefined)
+        timer = { at: next.at, cancel: clock.schedule(startBatches, next.at - clock.now()) };
+      return;
+    }
+  }
+
+  function gather(entry: Entry): void {
+    gathering.add(entry);
+    // Otherwise no batch can be complete, and the timer comes in time.
+    if (entry.alone || gathering.waiting >= size || !timer || timer.at > entry.since + wait) startBatches();
+  }
+
+  /** Back among those that wait, in its old place. */
+  function again(entry: Entry, attempt: number, since: number): void {
+    if (stopping.aborted) entry.resolve(settling.release({ ...entry, attempt }));
+    else gathering.add({ ...entry, attempt, since, alone: goesAlone(entry.delivery, attempt) });
+  }
+
+  /** Without those that are poison, of which that is known now. */
+  async function decoded(entries: readonly Entry[], know: Know): Promise<readonly Decoded[]> {
+    const all = await Promise.all(
+      entries.map((entry) =>
+        settling.payloadOf(entry.delivery).then(
+          (payload): Decoded => ({ entry, payload }),
+          (error: unknown) => know(entry, { failed: true, error }),
+        ),
+      ),
+    );
+    return all.filter((each) => each !== undefined);
+  }
+
+  async function callHandler(batch: readonly Decoded[], signal: AbortSignal, know: Know): Promise<void> {
+    const entries = new Map<MessageContext, Entry>();
+    for (const { entry } of batch) {
+      const { attempt, receivedAt, delivery } = entry;
+      const own = { group, attempt, receivedAt, signal, raw: delivery.raw };
+      entries.set(new MessageContext(delivery.message, own), entry);
+    }
+    const decide = (message: MessageContext, outcome: Outcome): void => {
+      const entry = entries.get(message);
+      if (!entry) throw new TypeError('the message is none of this batch: give one of batch.messages');
+      know(entry, outcome);
+    };
+    const context = new BatchContext([...entries.keys()], {
+      topic: parts.source,
+      group,
+      signal,
+      decisions: {
+        done: (message) => decide(message, DONE),
+        fail: (message, error) => decide(message, { failed: true, error }),
+      },
+    });
+    const payloads = batch.map(({ payload }) => payload);
+    await whileHandling(causeOf(context.messages), async () => parts.invoke(payloads, context));
+  }
+
+  /**
+   * Answers how each message ended; those left out were never handed over, since nothing starts once the subscription
+   * stops. Never rejects.
+   */
+  async function handle(entries: readonly Entry[]): Promise<ReadonlyMap<Entry, Outcome>> {
+    const outcomes = new Map<Entry, Outcome>();
+    let ended = false;
+    // What a handler says after its time was up says nothing any more.
+    const know: Know = (entry, outcome) => {
+      if (!ended) outcomes.set(entry, outcome);
+      return undefined;
+    };
+    const rest = (outcome: Outcome): void => {
+      for (const entry of entries) if (!outcomes.has(entry)) know(entry, outcome);
+    };
+    try {
+      await limited(async (signal) => {
+        const batch = await decoded(entries, know);
+        if (stopping.aborted || signal.aborted) return;
+        if (batch.length > 0) await callHandler(batch, signal, know);
+        rest(DONE);
+      });
+    } catch (error) {
+      rest({ failed: true, error });
+    }
+    ended = true;
+    return outcomes;
+  }
+
+  function settlementOf(entry: Entry, outcome: Outcome | undefined, began: number): Settlement {
+    if (!outcome) return settling.release(entry);
+    return outcome.failed ? settling.afterFailure(entry, outcome.error) : settling.handled(entry, began);
+  }
+
+  async function run(batch: readonly Entry[]): Promise<void> {
+    running += 1;
+    try {
+      const entries = batch.filter((entry) => {
+        const early = settling.beforeHandling(entry);
+        if (early) entry.resolve(early);
+        return !early;
+      });
+      const began = clock.now();
+      for (const entry of entries) settling.attempted(entry);
+      const outcomes = await handle(entries);
+      const held = new Set<string>();
+      for (const entry of entries) {
+        const outcome = outcomes.get(entry);
+        if (entry.key !== undefined && held.has(entry.key) && outcome && !outcome.failed) {
+          // Its turn is behind the one that is tried again, whatever the handler made of it before its turn.
+          settling.release(entry);
+          again(entry, entry.attempt, clock.now());
+          continue;
+        }
+        const settlement = settlementOf(entry, outcome, began);
+        if (settlement.type !== 'retry' || !inPlace) entry.resolve(settlement);
+        else {
+          if (entry.key !== undefined) held.add(entry.key);
+          again(entry, entry.attempt + 1, clock.now() + settlement.delay);
+        }
+      }
+    } catch (error) {
+      // Nothing above is meant to throw; what is settled already stays so.
+      for (const entry of batch) entry.resolve(settling.afterDefect(entry.delivery, error));
+    }
+    gathering.end(batch);
+    running -= 1;
+    startBatches();
+  }
+
+  return async (delivery) => {
+    await parts.opened;
+    const receivedAt = clock.now();
+    const about: Attempt = { delivery, attempt: delivery.attempt, receivedAt };
+    if (stopping.aborted) return settling.release(about);
+    return new Promise((resolve) => {
+      gather({
+        ...about,
+        key: ordered ? delivery.message.key : undefined,
+        sequence: sequence++,
+        alone: goesAlone(delivery, delivery.attempt),
+        since: receivedAt,
+        resolve,
+      });
+    });
+  };
+}

@@ -1,0 +1,162 @@
+import {
+  DeadLetter,
+  Discard,
+  MessageTooLargeError,
+  RetryLater,
+  type Clock,
+  type Delivery,
+  type EventContract,
+  type Settlement,
+} from '../contract/index.js';
+import type { Codec } from './codec.js';
+import type { Handling, Observer } from './events.js';
+import { failureOf } from './failure.js';
+import { retriesInPlace, type ResolvedHandlerOptions } from './handler-options.js';
+import { delayAfter } from './retry-policy.js';
+import { validate } from './validation.js';
+
+export interface SettlingParts {
+  readonly options: ResolvedHandlerOptions;
+  readonly contract?: EventContract<any, any>;
+  readonly codec: Codec;
+  readonly maxBodySize: number;
+  /** Longest time the broker lets a delivery stay unsettled, in milliseconds. */
+  readonly maxHold: number;
+  /** Longest delay that the broker can wait before a retry, in milliseconds. */
+  readonly maxDelay: number;
+  readonly clock: Clock;
+  readonly observe: Observer;
+  /** Aborts when its subscription stops in this process: nothing new is started. */
+  readonly stopping: AbortSignal;
+  /** Aborts when the drain time has passed: running handlers are told. */
+  readonly deadline: AbortSignal;
+}
+
+/** A delivery at one of its attempts. */
+export interface Attempt {
+  readonly delivery: Delivery;
+  readonly attempt: number;
+  /** When this process received it, in milliseconds since 1970. */
+  readonly receivedAt: number;
+}
+
+/** What becomes of each message of a subscription, whether it is handled alone or with others; tells the observer. */
+export interface Settling {
+  /** Rejects with what `afterFailure` knows for poison: another attempt would find the same bytes. */
+  payloadOf(delivery: Delivery): Promise<unknown>;
+  /** Of a message that needs no handler: nothing starts any more, nobody wants it, or it has killed too often. */
+  beforeHandling(about: Attempt): Settlement | undefined;
+  /** An attempt begins. */
+  attempted(about: Attempt): void;
+  /** It began at `began` and has succeeded. */
+  handled(about: Attempt, began: number): Settlement;
+  afterFailure(about: Attempt, thrown: unknown): Settlement;
+  release(about: Attempt): Settlement;
+  /** The engine itself failed: the message stays with the broker, and does not come back at once. */
+  afterDefect(delivery: Delivery, error: unknown): Settlement;
+}
+
+class PoisonError extends Error {
+  override readonly name = 'PoisonError';
+}
+
+/** Milliseconds until a message comes again over which the engine itself failed. */
+const DEFECT_DELAY = 60_000;
+
+const ACKNOWLEDGE: Settlement = { type: 'acknowledge' };
+
+/** The one place where retry and dead-letter are decided. */
+export function createSettling(parts: SettlingParts): Settling {
+  const { options, contract, clock, observe } = parts;
+  const inPlace = retriesInPlace(options);
+
+  const handling = ({ delivery: { message }, attempt }: Attempt): Handling => ({
+    message,
+    group: options.group,
+    attempt,
+  });
+
+  function release(about: Attempt): Settlement {
+    observe({ type: 'released', ...handling(about) });
+    return { type: 'release' };
+  }
+
+  function afterFailure(about: Attempt, thrown: unknown): Settlement {
+    // Whatever a handler throws that was told to stop: it had no fair attempt.
+    if (parts.deadline.aborted) return release(about);
+    const { attempt, receivedAt } = about;
+    const { deaths } = about.delivery;
+    const error = thrown instanceof PoisonError ? thrown.cause : thrown;
+    const hopeless =
+      thrown instanceof PoisonError ||
+      error instanceof DeadLetter ||
+      attempt >= options.retry.attempts ||
+      (!(error instanceof RetryLater) && options.retry.never.some((never) => error instanceof never));
+    if (error instanceof Discard || (hopeless && (options.broadcast || !options.deadLetter))) {
+      observe({ type: 'discarded', ...handling(about), error });
+      return ACKNOWLEDGE;
+    }
+    const failure = failureOf(error, clock.now());
+    if (hopeless) {
+      observe({ type: 'dead-lettered', ...handling(about), error });
+      // The last of the deaths is why it is here: no handler ran this time.
+      return { type: 'dead-letter', failure, attempts: deaths > 0 ? attempt - 1 + deaths : attempt };
+    }
+    const delay = Math.min(
+      error instanceof RetryLater ? error.delay : delayAfter(options.retry, attempt),
+      inPlace ? Math.max(0, parts.maxHold - (clock.now() - receivedAt)) : parts.maxDelay,
+    );
+    observe({ type: 'retried', ...handling(about), error, delay });
+    return { type: 'retry', delay, failure };
+  }
+
+  return {
+    release,
+    afterFailure,
+    async payloadOf({ message }) {
+      try {
+        if (message.body.byteLength > parts.maxBodySize)
+          throw new MessageTooLargeError(
+            `the body has ${message.body.byteLength} bytes: the limit is ${parts.maxBodySize}`,
+          );
+        const payload = parts.codec.decode(message.body, message.contentType);
+        return contract?.schema ? await validate(contract.schema, payload, contract.topic) : payload;
+      } catch (cause) {
+        throw new PoisonError('', { cause });
+      }
+    },
+    beforeHandling(about) {
+      if (parts.stopping.aborted) return release(about);
+      const { message, deaths } = about.delivery;
+      if (message.expiresAt !== undefined && message.expiresAt <= clock.now()) {
+        observe({ type: 'expired', ...handling(about) });
+        return ACKNOWLEDGE;
+      }
+      if (deaths > 0 && about.attempt + deaths > options.retry.attempts)
+        return afterFailure(
+          about,
+          new DeadLetter(`the process died ${deaths} times while it handled this message`),
+        );
+      return undefined;
+    },
+    attempted: (about) => observe({ type: 'attempted', ...handling(about) }),
+    handled(about, began) {
+      observe({ type: 'handled', ...handling(about), duration: clock.now() - began });
+      return ACKNOWLEDGE;
+    },
+    afterDefect(delivery, error) {
+      observe({
+        type: 'warning',
+        message: `message ${delivery.message.id} could not be dispatched: the engine failed`,
+        error,
+      });
+      return inPlace
+        ? { type: 'release' }
+        : {
+            type: 'retry',
+            delay: parts.maxDelay === 0 ? 0 : DEFECT_DELAY,
+            failure: failureOf(error, clock.now()),
+          };
+    },
+  };
+}
