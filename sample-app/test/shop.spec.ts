@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { FIRST_ORDERS } from '../src/first-orders.js';
 import { SERVICES } from '../src/services.js';
+import { describeHere } from '../../test/support/describe-here.js';
+import { sharedBrokers, type SharedBroker } from './brokers.js';
 import { build, ShopProcess } from './processes.js';
-import { rabbitmqUrl } from '../../test/support/rabbitmq.js';
-import { deleteAll, QUEUES, withChannel } from './rabbitmq.js';
 import { Shop } from './shop.js';
 
 jest.setTimeout(60_000);
@@ -14,14 +14,14 @@ const WHOLE = [[]];
 /** A process for each service, and one more that packs. */
 const SPLIT = [...Object.keys(SERVICES), 'packing'].map((name) => ['--service', name]);
 
-const onMemory = {};
-const onRabbitMq = (): Record<string, string> => ({
-  BROKER_URL: rabbitmqUrl(),
+const onMemory: Record<string, string> = {};
+const on = (broker: SharedBroker) => ({
+  BROKER_URL: broker.url(),
   NAMESPACE: `shop-${randomBytes(4).toString('hex')}`,
 });
 
 /** The same for every broker, and however many processes there are. */
-function showsEveryPattern(env: () => Record<string, string>, commands: string[][]): void {
+function showsEveryPattern(broker: SharedBroker | undefined, commands: string[][]): void {
   let shop: Shop;
   let namespace: string | undefined;
   let good: string;
@@ -29,9 +29,9 @@ function showsEveryPattern(env: () => Record<string, string>, commands: string[]
   let blocked: string;
 
   beforeAll(async () => {
-    const given = env();
-    namespace = given['NAMESPACE'];
-    shop = new Shop(given);
+    const env: Record<string, string> = broker ? on(broker) : onMemory;
+    namespace = env['NAMESPACE'];
+    shop = new Shop(env);
     await shop.open(...commands);
     if (commands === SPLIT) for (const order of FIRST_ORDERS) await shop.place(order);
     const idOf = async (customer: string): Promise<string> => {
@@ -46,7 +46,7 @@ function showsEveryPattern(env: () => Record<string, string>, commands: string[]
   afterAll(async () => {
     // Neither is there where the broker's address is not.
     await shop?.close();
-    if (namespace !== undefined) await deleteAll(namespace);
+    if (namespace !== undefined) await broker?.removeAll(namespace);
   });
 
   it('publish and subscribe: every group gets each event, once', async () => {
@@ -65,12 +65,18 @@ function showsEveryPattern(env: () => Record<string, string>, commands: string[]
   });
 
   it('a work queue: two workers share the parcels, each parcel is packed once', async () => {
-    const packed = [
-      ...(await shop.hears(good, 'packing', 'parcel.pack', 2)),
-      ...(await shop.hears(flaky, 'packing', 'parcel.pack', 2)),
-    ].map((line) => /^(packer \S+) has packed the (\w+)$/.exec(line)!.slice(1));
+    const packed: string[][] = [];
+    const pack = async (order: string): Promise<void> => {
+      for (const line of await shop.hears(order, 'packing', 'parcel.pack', 2))
+        packed.push(/^(packer \S+) has packed the (\w+)$/.exec(line)!.slice(1));
+    };
+    await pack(good);
+    await pack(flaky);
     expect(packed.map(([, item]) => item).sort()).toEqual(['cap', 'mug', 'poster', 'shirt']);
-    expect(new Set(packed.map(([packer]) => packer)).size).toBe(2);
+    // Where workers share partitions rather than tasks, a few tasks may all be one worker's.
+    while (new Set(packed.map(([packer]) => packer)).size < 2)
+      await pack(await shop.place({ customer: 'Gus', items: ['mug', 'cap'], card: 'good' }));
+    for (const order of [good, flaky]) expect(shop.told(order, 'packing', 'parcel.pack')).toHaveLength(2);
   });
 
   it('a retry that succeeds: the third attempt at a payment', async () => {
@@ -138,10 +144,10 @@ function showsEveryPattern(env: () => Record<string, string>, commands: string[]
 }
 
 describe('the shop on memory', () => {
-  showsEveryPattern(() => onMemory, WHOLE);
+  showsEveryPattern(undefined, WHOLE);
 
   it.each([
-    [['--service', 'payments'], 'set BROKER_URL=amqp://'],
+    [['--service', 'payments'], 'set BROKER_URL to amqp://'],
     [['--service', 'sales'], 'the shop has orders, payments, inventory, packing, notifications, analytics'],
     [['--serve'], '--serve'],
   ])('refuses %j, and says what to do', async (args, advice) => {
@@ -151,54 +157,47 @@ describe('the shop on memory', () => {
   });
 });
 
-describe('the shop on RabbitMQ, in one process', () => showsEveryPattern(onRabbitMq, WHOLE));
+function runsOn(broker: SharedBroker): void {
+  describe('in one process', () => showsEveryPattern(broker, WHOLE));
 
-describe('the shop on RabbitMQ, one process per service', () => showsEveryPattern(onRabbitMq, SPLIT));
+  describe('in one process per service', () => showsEveryPattern(broker, SPLIT));
 
-describe('one process that becomes several', () => {
-  const shops: Shop[] = [];
-  let namespace: string | undefined;
+  describe('in one process that becomes several', () => {
+    const shops: Shop[] = [];
+    let namespace: string | undefined;
 
-  afterAll(async () => {
-    await Promise.all(shops.map((shop) => shop.close()));
-    if (namespace !== undefined) await deleteAll(namespace);
-  });
-
-  /** Processes at work on each queue. */
-  const workers = (): Promise<Record<string, number>> =>
-    withChannel(async (channel) => {
-      const counts = QUEUES.map(async (queue) => {
-        const { consumerCount } = await channel.checkQueue(`${namespace}.${queue}`);
-        return [queue, consumerCount] as const;
-      });
-      return Object.fromEntries(await Promise.all(counts));
+    afterAll(async () => {
+      await Promise.all(shops.map((shop) => shop.close()));
+      if (namespace !== undefined) await broker.removeAll(namespace);
     });
 
-  it('keeps its queues: what waits for the one is handled by the several', async () => {
-    const env = onRabbitMq();
-    const exchange = (namespace = env['NAMESPACE']!);
-    const [whole, split] = [new Shop(env), new Shop(env)];
-    shops.push(whole, split);
+    it('keeps its queues: what waits for the one is handled by the several', async () => {
+      const env = on(broker);
+      const own = (namespace = env.NAMESPACE);
+      const [whole, split] = [new Shop(env), new Shop(env)];
+      shops.push(whole, split);
 
-    await whole.open(...WHOLE);
-    await whole.line(/packing +parcel.pack/);
-    const before = await workers();
-    expect(before['parcel.pack']).toBe(2);
-    await Promise.all(whole.processes.map((process) => process.stop()));
+      await whole.open(...WHOLE);
+      await whole.line(/packing +parcel.pack/);
+      const before = await broker.workers(own);
+      expect(before[broker.packers]).toBe(2);
+      await Promise.all(whole.processes.map((process) => process.stop()));
 
-    // Nobody is there now, and who sends this has never heard of the module.
-    const order = { id: 'late', customer: 'Fay', items: ['mug'], card: 'good' };
-    await withChannel(async (channel) => {
-      const body = Buffer.from(JSON.stringify(order));
-      channel.publish(exchange, 'order.placed', body, { correlationId: order.id });
-      await channel.close();
+      // Nobody is there now, and who sends this has never heard of the module.
+      const order = { id: 'late', customer: 'Fay', items: ['mug'], card: 'good' };
+      await broker.publish(own, 'order.placed', order, order.id);
+
+      await split.open(...SPLIT);
+      expect(await split.hears(order.id, 'payments', 'order.placed')).toEqual(['paid']);
+      expect(await split.hears(order.id, 'inventory', 'order.placed')).toEqual(['reserves mug']);
+      await split.hears(order.id, 'analytics', 'order.placed');
+      await split.hears(order.id, 'notifications', 'order.shipped');
+      expect(await broker.workers(own)).toEqual(before);
+      // In order, so that the broker has forgotten them when all is removed.
+      await Promise.all(split.processes.map((process) => process.stop()));
     });
-
-    await split.open(...SPLIT);
-    expect(await split.hears(order.id, 'payments', 'order.placed')).toEqual(['paid']);
-    expect(await split.hears(order.id, 'inventory', 'order.placed')).toEqual(['reserves mug']);
-    await split.hears(order.id, 'analytics', 'order.placed');
-    await split.hears(order.id, 'notifications', 'order.shipped');
-    expect(await workers()).toEqual(before);
   });
-});
+}
+
+for (const broker of sharedBrokers)
+  describeHere(`the shop on ${broker.name}`, broker.missing, () => runsOn(broker));

@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { MessagingModule, OnEvent } from '@nest-messaging/core';
+import { kafka } from '@nest-messaging/kafka';
 
 class Handler {
   /**
@@ -21,14 +22,16 @@ OnEvent('order.placed')(
   ),
 );
 
+const { NAMESPACE, BROKER_URL, KAFKA_OPTIONS } = process.env;
+
 class AppModule {}
 Reflect.defineMetadata(
   'imports',
   [
     MessagingModule.forRoot({
       service: 'billing',
-      namespace: process.env.NAMESPACE,
-      broker: process.env.RABBITMQ_URL,
+      namespace: NAMESPACE,
+      broker: KAFKA_OPTIONS ? kafka(JSON.parse(KAFKA_OPTIONS)) : BROKER_URL,
     }),
   ],
   AppModule,

@@ -1,56 +1,125 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { connect, type ChannelModel } from 'amqplib';
-import { rabbitmqUrl, removeNamespace } from '../support/rabbitmq.js';
+import { connect, type Channel } from 'amqplib';
+import { describeHere } from '../support/describe-here.js';
+import {
+  administrate,
+  kafkaBrokers,
+  kafkaDrivers,
+  removeNamespace as removeFromKafka,
+  writeRecord,
+} from '../support/kafka.js';
+import { rabbitmqUrl, removeNamespace as removeFromRabbitmq } from '../support/rabbitmq.js';
 
 const consumer = fileURLToPath(new URL('./consumer.mjs', import.meta.url));
-const namespace = `killed-${process.pid}-${Date.now().toString(36)}`;
-const children: ChildProcess[] = [];
-const connections: ChannelModel[] = [];
 
-afterAll(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  for (const connection of connections) await connection.close();
-  await removeNamespace(namespace, { services: ['billing'], subscriptions: ['billing.order.placed'] });
-});
-
-function run(env: Record<string, string>): { child: ChildProcess; said(text: string): Promise<void> } {
-  const child = spawn(process.execPath, [consumer], {
-    env: { ...process.env, NODE_OPTIONS: '', RABBITMQ_URL: rabbitmqUrl(), NAMESPACE: namespace, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  children.push(child);
-  const lines: string[] = [];
-  const looking = new Set<() => void>();
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    lines.push(line);
-    looking.forEach((look) => look());
-  });
-  return {
-    child,
-    said: (text) =>
-      new Promise((resolve) => {
-        const look = (): void => {
-          if (lines.includes(text)) resolve();
-        };
-        looking.add(look);
-        look();
-      }),
-  };
+interface Tried {
+  readonly name: string;
+  /** Why it cannot run here. */
+  readonly missing?: string | undefined;
+  /** What tells the application where its broker is. */
+  env(): Record<string, string>;
+  /** Publishes `order.placed`, as one who has never heard of the module. */
+  publish(namespace: string, id: string): Promise<void>;
+  /** How many messages the broker still keeps for the application. */
+  left(namespace: string): Promise<number>;
+  removeAll(namespace: string): Promise<void>;
 }
 
-describe('a process that is killed while it handles a message', () => {
+async function withChannel<T>(act: (channel: Channel) => Promise<T>): Promise<T> {
+  const connection = await connect(rabbitmqUrl());
+  try {
+    return await act(await connection.createChannel());
+  } finally {
+    await connection.close();
+  }
+}
+
+const brokers: readonly Tried[] = [
+  {
+    name: 'RabbitMQ',
+    env: () => ({ BROKER_URL: rabbitmqUrl() }),
+    publish: (namespace, messageId) =>
+      withChannel(async (channel) => {
+        channel.publish(namespace, 'order.placed', Buffer.from('{"id":1}'), { messageId });
+        await channel.close();
+      }),
+    left: (namespace) =>
+      withChannel(
+        async (channel) => (await channel.checkQueue(`${namespace}.billing.order.placed`)).messageCount,
+      ),
+    removeAll: (namespace) =>
+      removeFromRabbitmq(namespace, { services: ['billing'], subscriptions: ['billing.order.placed'] }),
+  },
+  ...kafkaDrivers.map(({ name: driver, missing }) => ({
+    name: `Kafka with ${driver}`,
+    missing,
+    // The broker knows of a killed process by its silence alone; this is as short as it allows.
+    env: () => ({
+      KAFKA_OPTIONS: JSON.stringify({
+        brokers: kafkaBrokers().split(','),
+        driver,
+        sessionTimeout: '6s',
+      }),
+    }),
+    publish: (namespace: string, id: string) =>
+      writeRecord(`${namespace}.order.placed`, { id: 1 }, { ce_id: id }),
+    left: (namespace: string) =>
+      administrate(async (admin) => {
+        const topic = `${namespace}.order.placed`;
+        const ends = await admin.fetchTopicOffsets(topic);
+        const groupId = `${namespace}.billing.order.placed`;
+        const [positions] = await admin.fetchOffsets({ groupId, topics: [topic] });
+        const sum = (offsets: readonly string[]): number =>
+          offsets.reduce((all, one) => all + Number(one), 0);
+        return sum(ends.map(({ offset }) => offset)) - sum(positions!.partitions.map(({ offset }) => offset));
+      }),
+    removeAll: removeFromKafka,
+  })),
+];
+
+function survivesKilling({ env, publish, left, removeAll }: Tried): void {
+  const namespace = `killed-${randomBytes(4).toString('hex')}`;
+  const children: ChildProcess[] = [];
+
+  afterAll(async () => {
+    for (const child of children) child.kill('SIGKILL');
+    await removeAll(namespace);
+  });
+
+  function run(more: Record<string, string>): { child: ChildProcess; said(text: string): Promise<void> } {
+    const child = spawn(process.execPath, [consumer], {
+      env: { ...process.env, NODE_OPTIONS: '', NAMESPACE: namespace, ...env(), ...more },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    children.push(child);
+    const lines: string[] = [];
+    const looking = new Set<() => void>();
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(line);
+      looking.forEach((look) => look());
+    });
+    return {
+      child,
+      said: (text) =>
+        new Promise((resolve) => {
+          const look = (): void => {
+            if (lines.includes(text)) resolve();
+          };
+          looking.add(look);
+          look();
+        }),
+    };
+  }
+
   it('loses nothing: another one gets it, and no attempt is used up', async () => {
     const first = run({ HANG: 'yes' });
     await first.said('ready');
-    const connection = await connect(rabbitmqUrl());
-    connections.push(connection);
-    const channel = await connection.createConfirmChannel();
-    channel.publish(namespace, 'order.placed', Buffer.from('{"id":1}'), { messageId: 'm1' });
-    await channel.waitForConfirms();
+    await publish(namespace, 'm1');
     await first.said('handling m1, attempt 1');
     first.child.kill('SIGKILL');
     expect(await once(first.child, 'exit')).toEqual([null, 'SIGKILL']);
@@ -61,8 +130,11 @@ describe('a process that is killed while it handles a message', () => {
     second.child.kill('SIGTERM');
     await once(second.child, 'exit');
     // A quorum queue carries out an acknowledgement a little after it was sent.
-    const left = async (): Promise<number> =>
-      (await channel.checkQueue(`${namespace}.billing.order.placed`)).messageCount;
-    while ((await left()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while ((await left(namespace)) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   }, 60_000);
-});
+}
+
+for (const tried of brokers)
+  describeHere(`a process that is killed while it handles a message, on ${tried.name}`, tried.missing, () =>
+    survivesKilling(tried),
+  );

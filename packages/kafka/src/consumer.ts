@@ -1,0 +1,484 @@
+import type { Clock } from '@nest-messaging/core/contract';
+import { createBackoff, pause } from './backoff.js';
+import { DriverError } from './driver/driver-error.js';
+import type { Client, Fetched, Partition, Position, StoredRecord } from './driver/driver.js';
+import { driverError } from './errors.js';
+import { createFetching } from './fetching.js';
+import { keyOf } from './group/assign.js';
+import type { Holder, Membership } from './group/membership.js';
+import { createProgress, type Handed, type Progress } from './progress.js';
+import { isNote } from './wire.js';
+
+/** `done`: the position may pass it. `kept`: it stays with the broker. `again`: it is worked on anew. */
+export type End = 'done' | 'kept' | 'again';
+
+/** Works on one record: first decides what becomes of it, then carries that out. Neither rejects. */
+export type Work = () => Promise<() => Promise<End>>;
+
+/** Reads partitions as they are assigned, works on what comes, and keeps positions. */
+export interface Consumer {
+  /** @throws {DriverError} if it may not join its group */
+  start(): Promise<void>;
+  /** Why it does not work now; undefined while it does. */
+  readonly problem: string | undefined;
+  /** Records in its partitions that are not done. */
+  readonly lag: number;
+  /** Takes nothing more; resolves when all that is in hand has ended. Never rejects. */
+  stop(): Promise<void>;
+  /** As `stop`, but what is not decided yet stays with the broker. */
+  abandon(): Promise<void>;
+}
+
+export interface ConsumerParts {
+  readonly client: Client;
+  readonly join: (holder: Holder) => Membership;
+  /** Where to begin in partitions, in their order, or why that is not known now of one; asked again then. */
+  readonly positions: (partitions: readonly Partition[]) => Promise<readonly (Position | DriverError)[]>;
+  /** `leaving` aborts when it is to end soon: the consumer stops, or the partition goes to another process. */
+  readonly work: (record: StoredRecord, leaving: AbortSignal) => Work;
+  /**
+   * Returns a record to the broker as a new one, confirmed, so that what is done behind it need not be repeated.
+   * Left out: it is repeated.
+   */
+  readonly handBack?: ((record: StoredRecord) => Promise<void>) | undefined;
+  /** Begins with the consumer; `ended` aborts with it. Never rejects. */
+  readonly alongside?: (ended: AbortSignal) => Promise<void>;
+  /** Records in hand at a time. */
+  readonly maxInHand: number;
+  /** Bytes of them in each partition; one more begins while they are fewer. Left out: as many as there are. */
+  readonly maxBytesInHand?: number;
+  /** Records were deleted before they were handled: from `position` up to `earliest`. */
+  readonly onGap: (position: Position, earliest: number) => void;
+  readonly warn: (message: string, error: unknown) => void;
+  readonly clock: Clock;
+}
+
+/** Done or in hand beyond the position kept, at most: what a crash repeats. */
+const WINDOW = 1_000;
+/** Positions are kept so often at least, in milliseconds, and as soon as so many records are done. */
+const KEEP = { every: 200, after: WINDOW / 4 };
+/** Records fetched ahead for each partition, and bytes. */
+const AHEAD = { records: 1_000, bytes: 1024 * 1024 };
+/** What the last words to the broker may take, in milliseconds. */
+const END_WITHIN = 3_000;
+/** What decided settlements may take when nothing else is waited for. */
+const CARRY_OUT_WITHIN = 5_000;
+
+/** One partition. */
+interface Reading extends Partition {
+  /** Where the next fetch begins. */
+  fetchFrom: number;
+  /** Fetched and not handed over; `head` is the first. */
+  ahead: StoredRecord[];
+  head: number;
+  bytes: number;
+  bytesInHand: number;
+  /** Not fetched for want of room. */
+  full: boolean;
+  /** Behind the last record there is. */
+  end: number;
+  progress: Progress<StoredRecord>;
+  /** The position that the broker knows, and how many records were before it. */
+  committed: number;
+  known: number;
+  leaving: AbortController;
+  lost: boolean;
+  /** Why the broker does not let it be read; told once. */
+  problem: string | undefined;
+  /** Kept when it was to be given up, which it need not be: handed over again before all others. */
+  returned: Handed<StoredRecord>[];
+  /** Called when nothing is in hand, or when it need not be given up after all. */
+  settled: (() => void) | undefined;
+}
+
+const size = ({ key, value }: StoredRecord): number => (key?.length ?? 0) + (value?.length ?? 0);
+
+export function createConsumer(parts: ConsumerParts): Consumer {
+  const { client, clock, maxInHand, maxBytesInHand = Number.POSITIVE_INFINITY, warn } = parts;
+  const readings = new Map<string, Reading>();
+  /** Assigned, and not known yet where to begin. */
+  const opening = new Map<string, Partition>();
+  let openingProblem: string | undefined;
+  const ended = new AbortController();
+  /** Whose turn it is. */
+  let ring: Reading[] = [];
+  let turn = 0;
+  let inHand = 0;
+  let stopping = false;
+  const quiet = new Set<() => void>();
+  /** Not decided yet. */
+  const undecided = new Map<Handed<StoredRecord>, Reading>();
+  let keeping: Promise<void> | undefined;
+  let cancelKeep: (() => void) | undefined;
+  let ending: Promise<void> | undefined;
+  let abandoning: Promise<void> | undefined;
+
+  const room = (reading: Reading): boolean =>
+    reading.ahead.length - reading.head < AHEAD.records && reading.bytes < AHEAD.bytes;
+
+  const fetching = createFetching({
+    client,
+    clock,
+    wanted: () => {
+      const positions: Position[] = [];
+      for (const reading of ring) {
+        if (reading.leaving.signal.aborted || reading.fetchFrom < 0) continue;
+        reading.full = !room(reading);
+        if (!reading.full)
+          positions.push({ topic: reading.topic, partition: reading.partition, offset: reading.fetchFrom });
+      }
+      return positions;
+    },
+    hurried: () => ring.some(({ full, leaving }) => full && !leaving.signal.aborted),
+    received: (fetched, asked) => received(fetched, asked),
+  });
+
+  const received = (fetched: Fetched, asked: number): void => {
+    const reading = readings.get(keyOf(fetched.topic, fetched.partition));
+    // Asked for by an earlier holder of the partition.
+    if (!reading || reading.fetchFrom !== asked) return;
+    if (fetched.error) return void failed(reading, fetched.error);
+    reading.problem = undefined;
+    if (fetched.end >= 0) reading.end = fetched.end;
+    reading.ahead = reading.ahead.slice(reading.head);
+    reading.head = 0;
+    if (reading.ahead.length === 0 && fetched.records.length === 0) reading.progress.skipTo(fetched.next);
+    for (const record of fetched.records) {
+      reading.ahead.push(record);
+      reading.bytes += size(record);
+    }
+    reading.fetchFrom = fetched.next;
+    pump();
+  };
+
+  const failed = async (reading: Reading, error: unknown): Promise<void> => {
+    const { code, message } = driverError(error);
+    if (code !== 'OFFSET_OUT_OF_RANGE') {
+      if (reading.problem === undefined)
+        warn(`topic '${reading.topic}', partition ${reading.partition} cannot be read; trying again`, error);
+      reading.problem = `partition ${reading.partition} of '${reading.topic}': ${message}`;
+      // Not asked for again before that: a partition that answers with an error would answer at once.
+      const asked = reading.fetchFrom;
+      reading.fetchFrom = -1;
+      await pause(clock, KEEP.every * 5, reading.leaving.signal);
+      reading.fetchFrom = asked;
+      fetching.wake();
+      return;
+    }
+    // Not asked for again before it is known where to go on: it would be told, and reported, once more.
+    const asked = reading.fetchFrom;
+    reading.fetchFrom = -1;
+    try {
+      const earliest = (await client.offsets(reading.topic, 'earliest'))[reading.partition] ?? 0;
+      if (reading.lost) return;
+      parts.onGap({ ...reading, offset: asked }, earliest);
+      reading.fetchFrom = earliest;
+      if (reading.head === reading.ahead.length) reading.progress.skipTo(earliest);
+    } catch {
+      // The next fetch tells the same again.
+      await pause(clock, KEEP.every * 5, reading.leaving.signal);
+      reading.fetchFrom = asked;
+    }
+    fetching.wake();
+  };
+
+  /** The next one that has something to hand over. */
+  const next = (): Reading | undefined => {
+    for (let tried = 0; tried < ring.length; tried++) {
+      turn = (turn + 1) % ring.length;
+      const reading = ring[turn]!;
+      if (
+        reading.head < reading.ahead.length &&
+        !reading.leaving.signal.aborted &&
+        reading.progress.handed - reading.known < WINDOW &&
+        reading.bytesInHand < maxBytesInHand
+      )
+        return reading;
+    }
+    return undefined;
+  };
+
+  const pump = (): void => {
+    while (inHand < maxInHand && !stopping) {
+      const reading = next();
+      if (!reading) return;
+      const record = reading.ahead[reading.head]!;
+      reading.ahead[reading.head] = undefined!;
+      reading.head++;
+      reading.bytes -= size(record);
+      if (reading.full && room(reading)) fetching.wake();
+      const handed = reading.progress.hand(record.offset, record);
+      if (isNote(record)) {
+        reading.progress.end(handed, 'done');
+        keepSoon(reading);
+      } else {
+        inHand++;
+        reading.bytesInHand += size(record);
+        void carry(reading, handed);
+      }
+    }
+  };
+
+  const carry = async (reading: Reading, handed: Handed<StoredRecord>): Promise<void> => {
+    const work = parts.work(handed.record, reading.leaving.signal);
+    for (;;) {
+      undecided.set(handed, reading);
+      const carryOut = await work();
+      if (!undecided.delete(handed)) return;
+      const how = await carryOut();
+      // Its partition was to go when this was decided, and need not go after all.
+      if (how === 'kept' && !reading.leaving.signal.aborted) return carry(reading, handed);
+      if (how !== 'again') return end(reading, handed, how);
+    }
+  };
+
+  const end = (reading: Reading, handed: Handed<StoredRecord>, how: 'done' | 'kept'): void => {
+    inHand--;
+    reading.bytesInHand -= size(handed.record);
+    reading.progress.end(handed, how);
+    if (reading.progress.inHand === 0) reading.settled?.();
+    if (inHand === 0) for (const resolve of quiet) resolve();
+    if (!reading.lost) keepSoon(reading);
+    pump();
+  };
+
+  const keepSoon = (reading: Reading): void => {
+    if (reading.progress.position - reading.committed >= KEEP.after) void keep();
+    else cancelKeep ??= clock.schedule(() => void keep(), KEEP.every);
+  };
+
+  /** Keeps all positions that have moved; one request at a time. Never rejects. */
+  const keep = (): Promise<void> => {
+    keeping ??= keepMoved().finally(() => (keeping = undefined));
+    return keeping;
+  };
+
+  const keepMoved = async (): Promise<void> => {
+    cancelKeep?.();
+    cancelKeep = undefined;
+    const moved = ring.filter(isBehind).map((reading) => ({
+      reading,
+      offset: reading.progress.position,
+      passed: reading.progress.passed,
+    }));
+    if (moved.length === 0) return;
+    try {
+      await membership.commit(
+        moved.map(({ reading: { topic, partition }, offset }) => ({ topic, partition, offset })),
+      );
+      for (const { reading, offset, passed } of moved) {
+        reading.committed = offset;
+        reading.known = passed;
+      }
+      pump();
+    } catch {
+      // A rebalance or a lost connection; what is done is done, and its position is kept later.
+      if (!stopping) cancelKeep ??= clock.schedule(() => void keep(), KEEP.every);
+    }
+  };
+
+  const behind = (some: readonly Reading[]): boolean => some.some(isBehind);
+
+  /** Returns what is kept in front of what is done, and keeps the positions, within a time limit. */
+  const finish = async (some: readonly Reading[]): Promise<void> => {
+    const late = new AbortController();
+    const cancel = clock.schedule(() => late.abort(), END_WITHIN);
+    const backoff = createBackoff(clock);
+    const { handBack } = parts;
+    if (handBack)
+      for (const reading of some) {
+        const gaps = reading.progress.kept().filter(({ gap }) => gap);
+        await Promise.all(
+          gaps.map(async ({ handed }) => {
+            try {
+              await Promise.race([handBack(handed.record), rejection(late.signal)]);
+              reading.progress.end(handed, 'done');
+            } catch {
+              // Then it stays where it is, and what is done behind it comes again.
+            }
+          }),
+        );
+      }
+    await Promise.race([keeping, pause(clock, END_WITHIN, late.signal)]);
+    while (behind(some) && !late.signal.aborted) {
+      await Promise.race([keep(), pause(clock, END_WITHIN, late.signal)]);
+      if (behind(some)) await backoff.wait(late.signal);
+    }
+    cancel();
+    late.abort();
+  };
+
+  const holder: Holder = {
+    assigned(partitions) {
+      if (stopping) return;
+      const fresh: Partition[] = [];
+      for (const one of partitions) {
+        const key = keyOf(one.topic, one.partition);
+        const reading = readings.get(key);
+        if (!reading) {
+          if (!opening.has(key)) fresh.push(one);
+        } else if (reading.leaving.signal.aborted) goOn(reading);
+      }
+      if (fresh.length > 0) void openAll(fresh);
+      fetching.wake();
+      pump();
+    },
+    async giveUp({ topic, partition }) {
+      const reading = readings.get(keyOf(topic, partition));
+      opening.delete(keyOf(topic, partition));
+      if (!reading) return;
+      reading.leaving.abort();
+      reading.returned = [];
+      if (reading.progress.inHand > 0)
+        await new Promise<void>((resolve) => {
+          reading.settled = resolve;
+        });
+      if (reading.leaving.signal.aborted && !reading.lost) await finish([reading]);
+    },
+    lost(partitions) {
+      for (const { topic, partition } of partitions) {
+        const key = keyOf(topic, partition);
+        opening.delete(key);
+        const reading = readings.get(key);
+        if (!reading) continue;
+        reading.lost = true;
+        reading.leaving.abort();
+        reading.settled?.();
+        readings.delete(key);
+      }
+      ring = [...readings.values()];
+    },
+  };
+
+  /** Was to be given up, and need not be. */
+  const goOn = (reading: Reading): void => {
+    reading.leaving = new AbortController();
+    reading.settled?.();
+    reading.settled = undefined;
+    reading.returned = reading.progress.kept().map(({ handed }) => handed);
+  };
+
+  const openAll = async (partitions: readonly Partition[]): Promise<void> => {
+    const backoff = createBackoff(clock);
+    for (const one of partitions) opening.set(keyOf(one.topic, one.partition), one);
+    // Taken away meanwhile, and perhaps given again: then another opens it.
+    const wanted = (one: Partition): boolean => opening.get(keyOf(one.topic, one.partition)) === one;
+    for (let left = partitions; left.length > 0;) {
+      const asked = left;
+      const positions = await parts
+        .positions(asked)
+        .catch((error: unknown) => asked.map(() => driverError(error)));
+      if (stopping) return;
+      openingProblem = undefined;
+      for (const [at, one] of asked.entries()) {
+        const position = positions[at]!;
+        if (!wanted(one)) continue;
+        if (position instanceof DriverError) openingProblem = position.message;
+        else open(position);
+      }
+      ring = [...readings.values()];
+      fetching.wake();
+      left = left.filter(wanted);
+      if (left.length > 0) await backoff.wait(ended.signal);
+    }
+  };
+
+  const open = ({ topic, partition, offset }: Position): void => {
+    opening.delete(keyOf(topic, partition));
+    readings.set(keyOf(topic, partition), {
+      topic,
+      partition,
+      fetchFrom: offset,
+      ahead: [],
+      head: 0,
+      bytes: 0,
+      bytesInHand: 0,
+      full: false,
+      end: offset,
+      progress: createProgress(offset),
+      committed: offset,
+      known: 0,
+      leaving: new AbortController(),
+      lost: false,
+      problem: undefined,
+      returned: [],
+      settled: undefined,
+    });
+  };
+
+  const membership = parts.join(holder);
+
+  const leave = async (): Promise<void> => {
+    await finish(ring);
+    ended.abort();
+    cancelKeep?.();
+    await membership.leave();
+    await client.close();
+  };
+
+  const halt = (): void => {
+    stopping = true;
+    fetching.stop();
+    for (const reading of ring) reading.leaving.abort();
+  };
+
+  const allEnded = (): Promise<void> =>
+    inHand === 0 ? Promise.resolve() : new Promise((resolve) => quiet.add(resolve));
+
+  return {
+    async start() {
+      await membership.start();
+      void parts.alongside?.(ended.signal);
+    },
+    get problem() {
+      return (
+        membership.problem ??
+        fetching.problem ??
+        openingProblem ??
+        ring.find(({ problem }) => problem !== undefined)?.problem
+      );
+    },
+    get lag() {
+      let lag = 0;
+      for (const { end: last, progress } of ring) lag += Math.max(0, last - progress.position);
+      return lag;
+    },
+    stop() {
+      ending ??= (async () => {
+        halt();
+        await allEnded();
+        await leave();
+      })();
+      return ending;
+    },
+    abandon() {
+      abandoning ??= (async () => {
+        halt();
+        for (const [handed, reading] of undecided) {
+          undecided.delete(handed);
+          end(reading, handed, 'kept');
+        }
+        const late = new AbortController();
+        await Promise.race([allEnded(), pause(clock, CARRY_OUT_WITHIN, late.signal)]);
+        late.abort();
+        // One that was stopping already waits for them no longer either.
+        for (const resolve of quiet) resolve();
+        await (ending ??= leave());
+      })();
+      return abandoning;
+    },
+  };
+}
+
+/** What is done is not known to the broker. The position may be a lower one, where a topic was made anew. */
+function isBehind({ lost, progress, committed }: Reading): boolean {
+  return !lost && progress.position !== committed;
+}
+
+/** Rejects once the signal aborts. */
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason as Error);
+    else signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}

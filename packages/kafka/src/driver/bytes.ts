@@ -1,0 +1,161 @@
+/** Writes Kafka's wire types, one after the other, into bytes that grow. */
+export interface ByteWriter {
+  int8(value: number): void;
+  int16(value: number): void;
+  int32(value: number): void;
+  int64(value: number | bigint): void;
+  /** A signed number in as few bytes as it needs. */
+  varint(value: number): void;
+  string(value: string | null): void;
+  raw(value: Buffer): void;
+  /** With its length in front as {@link ByteWriter.varint}, -1 for `null`. */
+  varintBytes(value: Buffer | null): void;
+  /** With the length of its bytes in front as {@link ByteWriter.varint}. */
+  varintString(value: string): void;
+  /** What was written; shares its memory with the writer. */
+  bytes(): Buffer;
+}
+
+/** @param expected about how many bytes will be written */
+export function byteWriter(expected = 256): ByteWriter {
+  let buffer = Buffer.allocUnsafe(expected);
+  let length = 0;
+
+  function room(more: number): void {
+    if (length + more <= buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + more));
+    buffer.copy(larger, 0, 0, length);
+    buffer = larger;
+  }
+
+  const writer: ByteWriter = {
+    int8(value) {
+      room(1);
+      length = buffer.writeInt8(value, length);
+    },
+    int16(value) {
+      room(2);
+      length = buffer.writeInt16BE(value, length);
+    },
+    int32(value) {
+      room(4);
+      length = buffer.writeInt32BE(value, length);
+    },
+    int64(value) {
+      room(8);
+      length = buffer.writeBigInt64BE(BigInt(value), length);
+    },
+    varint(value) {
+      room(10);
+      // Zigzag: the sign goes to the lowest bit. Beyond 31 bits JavaScript's bit operators do not reach.
+      let rest = value < 0 ? -2 * value - 1 : 2 * value;
+      while (rest > 0x7f) {
+        buffer[length] = (rest % 0x80) | 0x80;
+        length += 1;
+        rest = Math.floor(rest / 0x80);
+      }
+      buffer[length] = rest;
+      length += 1;
+    },
+    string(value) {
+      if (value === null) return writer.int16(-1);
+      const bytes = Buffer.from(value);
+      writer.int16(bytes.length);
+      writer.raw(bytes);
+    },
+    raw(value) {
+      room(value.length);
+      length += value.copy(buffer, length);
+    },
+    varintBytes(value) {
+      if (value === null) return writer.varint(-1);
+      writer.varint(value.length);
+      writer.raw(value);
+    },
+    varintString(value) {
+      const bytes = Buffer.byteLength(value);
+      writer.varint(bytes);
+      room(bytes);
+      length += buffer.write(value, length, bytes);
+    },
+    bytes: () => buffer.subarray(0, length),
+  };
+  return writer;
+}
+
+/** How many bytes a number takes as {@link ByteWriter.varint}. */
+export function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value < 0 ? -2 * value - 1 : 2 * value; rest > 0x7f; rest = Math.floor(rest / 0x80))
+    bytes += 1;
+  return bytes;
+}
+
+/** Reads Kafka's wire types, one after the other; throws a `RangeError` at the end of the bytes. */
+export interface ByteReader {
+  position: number;
+  readonly length: number;
+  int8(): number;
+  int16(): number;
+  int32(): number;
+  /** Exact up to 2⁵³. */
+  int64(): number;
+  bigint(): bigint;
+  varint(): number;
+  string(): string | null;
+  raw(length: number): Buffer;
+  varintBytes(): Buffer | null;
+}
+
+export function byteReader(buffer: Buffer): ByteReader {
+  const reader: ByteReader = {
+    position: 0,
+    length: buffer.length,
+    int8() {
+      reader.position += 1;
+      return buffer.readInt8(reader.position - 1);
+    },
+    int16() {
+      reader.position += 2;
+      return buffer.readInt16BE(reader.position - 2);
+    },
+    int32() {
+      reader.position += 4;
+      return buffer.readInt32BE(reader.position - 4);
+    },
+    int64() {
+      const high = reader.int32();
+      reader.position += 4;
+      return high * 0x100000000 + buffer.readUInt32BE(reader.position - 4);
+    },
+    bigint() {
+      reader.position += 8;
+      return buffer.readBigInt64BE(reader.position - 8);
+    },
+    varint() {
+      let value = 0;
+      let scale = 1;
+      for (;;) {
+        const byte = buffer.readUInt8(reader.position);
+        reader.position += 1;
+        value += (byte & 0x7f) * scale;
+        if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+        scale *= 0x80;
+      }
+    },
+    string() {
+      const length = reader.int16();
+      return length < 0 ? null : reader.raw(length).toString();
+    },
+    raw(length) {
+      if (reader.position + length > buffer.length) throw new RangeError('The bytes end too early.');
+      reader.position += length;
+      return buffer.subarray(reader.position - length, reader.position);
+    },
+    varintBytes() {
+      const length = reader.varint();
+      return length < 0 ? null : reader.raw(length);
+    },
+  };
+  return reader;
+}

@@ -1,0 +1,184 @@
+import type { Clock } from '@nest-messaging/core/contract';
+import { createBackoff } from './backoff.js';
+import type { Client, Fetched, FetchLimits, Position } from './driver/driver.js';
+
+/** Fetches what is wanted from whoever leads it, a request at a time for each node. */
+export interface Fetching {
+  /** What is wanted has changed. */
+  wake(): void;
+  /** Why nothing comes now; undefined while it does. */
+  readonly problem: string | undefined;
+  stop(): void;
+}
+
+export interface FetchingParts {
+  readonly client: Client;
+  /** Where to go on in each partition that has room. */
+  readonly wanted: () => readonly Position[];
+  /** Others get room soon, and must not wait for those that have nothing. */
+  readonly hurried: () => boolean;
+  /** A partition's answer to what was asked, errors of its own included but for those of leadership. */
+  readonly received: (fetched: Fetched, asked: number) => void;
+  readonly clock: Clock;
+}
+
+/**
+ * The broker answers at once when there is something; the wait is how long a partition that gets room meanwhile is left
+ * out of the request under way.
+ */
+const LIMITS: FetchLimits = { maxWait: 500, maxBytes: 8 * 1024 * 1024, maxBytesPerPartition: 512 * 1024 };
+const HURRIED: FetchLimits = { ...LIMITS, maxWait: 50 };
+
+/** Errors that another look at who leads what mends. */
+const LEADERSHIP: ReadonlySet<string> = new Set([
+  'NOT_LEADER_OR_FOLLOWER',
+  'LEADER_NOT_AVAILABLE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'UNKNOWN_TOPIC_ID',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'REPLICA_NOT_AVAILABLE',
+  'KAFKA_STORAGE_ERROR',
+  'OFFSET_NOT_AVAILABLE',
+]);
+
+export function createFetching({ client, wanted, hurried, received, clock }: FetchingParts): Fetching {
+  const ended = new AbortController();
+  let leaders = new Map<string, number[]>();
+  const loops = new Set<number>();
+  let sleeping = new Set<() => void>();
+  let looking = false;
+  let problem: string | undefined;
+
+  const rouse = (): void => {
+    const waking = sleeping;
+    sleeping = new Set();
+    for (const each of waking) each();
+  };
+
+  const wake = (): void => {
+    rouse();
+    void lead();
+  };
+
+  const slept = (): Promise<void> => new Promise((resolve) => sleeping.add(resolve));
+
+  const leaderOf = ({ topic, partition }: Position): number => leaders.get(topic)?.[partition] ?? -1;
+
+  /** Learns who leads what is wanted and unknown, until it is known, and has a loop for each node. */
+  const lead = async (): Promise<void> => {
+    if (looking) return;
+    looking = true;
+    const backoff = createBackoff(clock);
+    while (!ended.signal.aborted) {
+      const positions = wanted();
+      for (const node of new Set(positions.map(leaderOf))) if (node >= 0) start(node);
+      const unknown = positions.filter((position) => leaderOf(position) < 0);
+      if (unknown.length === 0) break;
+      try {
+        const found = await client.leaders([...new Set(unknown.map(({ topic }) => topic))]);
+        leaders = new Map([...leaders, ...found]);
+        rouse();
+        if (unknown.some((position) => leaderOf(position) < 0)) await backoff.wait(ended.signal);
+      } catch (error) {
+        problem = (error as Error).message;
+        await backoff.wait(ended.signal);
+      }
+    }
+    looking = false;
+  };
+
+  const forget = (topics: Iterable<string>): void => {
+    for (const topic of topics) leaders.delete(topic);
+  };
+
+  const start = (node: number): void => {
+    if (loops.has(node)) return;
+    loops.add(node);
+    void loop(node).finally(() => loops.delete(node));
+  };
+
+  const loop = async (node: number): Promise<void> => {
+    const backoff = createBackoff(clock);
+    while (!ended.signal.aborted) {
+      const positions = wanted().filter((position) => leaderOf(position) === node);
+      if (positions.length === 0) {
+        await slept();
+        continue;
+      }
+      try {
+        const answers = await client.fetch(node, positions, hurried() ? HURRIED : LIMITS);
+        if (ended.signal.aborted) return;
+        problem = undefined;
+        let moved = false;
+        for (const answer of answers) {
+          if (answer.error && LEADERSHIP.has(answer.error.code)) {
+            forget([answer.topic]);
+            moved = true;
+            continue;
+          }
+          const asked = positions.find(
+            ({ topic, partition }) => topic === answer.topic && partition === answer.partition,
+          );
+          if (asked) received(answer, asked.offset);
+        }
+        if (moved) {
+          await backoff.wait(ended.signal);
+          void lead();
+        } else backoff.reset();
+      } catch (error) {
+        if (ended.signal.aborted) return;
+        problem = (error as Error).message;
+        forget(positions.map(({ topic }) => topic));
+        await backoff.wait(ended.signal);
+        void lead();
+      }
+    }
+  };
+
+  return {
+    wake,
+    get problem() {
+      return problem;
+    },
+    stop() {
+      ended.abort();
+      wake();
+    },
+  };
+}
+
+/** Reads a partition from one offset to another, the latter left out, in its order. */
+export async function* readRange(
+  client: Client,
+  from: Position,
+  to: number,
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncGenerator<Fetched['records'][number]> {
+  const backoff = createBackoff(clock);
+  let offset = from.offset;
+  let node = -1;
+  while (offset < to) {
+    signal.throwIfAborted();
+    if (node < 0) node = (await client.leaders([from.topic])).get(from.topic)?.[from.partition] ?? -1;
+    const [answer] = node < 0 ? [] : await client.fetch(node, [{ ...from, offset }], LIMITS);
+    if (!answer || (answer.error && LEADERSHIP.has(answer.error.code))) {
+      node = -1;
+      await backoff.wait(signal);
+      continue;
+    }
+    if (answer.error?.code === 'OFFSET_OUT_OF_RANGE') {
+      const earliest = (await client.offsets(from.topic, 'earliest'))[from.partition] ?? 0;
+      if (earliest <= offset) throw answer.error;
+      // Deleted meanwhile, by another who reads the same.
+      offset = earliest;
+      continue;
+    }
+    if (answer.error) throw answer.error;
+    for (const record of answer.records) if (record.offset < to) yield record;
+    // Nothing came and nothing was passed: what is left is not to be seen yet, as a transaction under way.
+    if (answer.next <= offset) return;
+    offset = answer.next;
+  }
+}

@@ -1,0 +1,431 @@
+import { setMaxListeners } from 'node:events';
+import {
+  ClosedError,
+  ConfigurationError,
+  ConnectionError,
+  describeSubscription,
+  isPattern,
+  matches,
+  MessageTooLargeError,
+  PublishRejectedError,
+  TopologyError,
+  type Capabilities,
+  type DeadLetterStore,
+  type Environment,
+  type HealthPart,
+  type OutgoingMessage,
+  type Subscription,
+  type SubscriptionId,
+  type Transport,
+} from '@nest-messaging/core/contract';
+import { pause } from './backoff.js';
+import { createConnection, type Connection } from './connection.js';
+import type { Consumer } from './consumer.js';
+import { createDeadLetters } from './dead-letters.js';
+import { MAX_DELAY, nextHop } from './delays.js';
+import { checkCompression } from './driver/compression.js';
+import { DriverError } from './driver/driver-error.js';
+import type { Client, Driver, Position } from './driver/driver.js';
+import { openDriver } from './driver/open.js';
+import { connectionError, groupError } from './errors.js';
+import type { Sharing } from './group/assign.js';
+import { createMembership, type Holder, type Membership } from './group/membership.js';
+import type { ResolvedOptions } from './options.js';
+import { createProducer } from './producer/producer.js';
+import { createPublisher, type Outgoing, type Publisher } from './publisher.js';
+import { createRelay } from './relay.js';
+import { retrying } from './retrying.js';
+import { subscribe } from './subscribe.js';
+import { createTopics, type Topics } from './topics.js';
+import {
+  delayNames,
+  delayTopics,
+  destinationTopic,
+  matching,
+  subscriptionNames,
+  topicName,
+  type Owner,
+} from './topology.js';
+import { within } from './within.js';
+import { delayed, toRecord } from './wire.js';
+
+/** Nothing on the broker bounds how long a record may be worked on; this is as long as a timer of Node can be. */
+const MAX_HOLD = 24 * 24 * 60 * 60 * 1_000;
+/** Of each request, in milliseconds. */
+const REQUEST_TIMEOUT = 10_000;
+
+const capabilitiesOf = ({ maxBodySize }: ResolvedOptions): Capabilities => ({
+  durable: true,
+  ordered: 'native',
+  maxDelay: MAX_DELAY,
+  patterns: 'emulated',
+  broadcast: 'native',
+  maxHold: MAX_HOLD,
+  maxBodySize,
+  countsDeliveries: false,
+  replay: 'native',
+});
+
+/** What there is once it is connected. */
+interface Open {
+  readonly driver: Driver;
+  readonly connection: Connection;
+  readonly topics: Topics;
+  /** What the application publishes, and what consumers and relays send on: those do not wait behind these. */
+  readonly messages: Publisher;
+  readonly copies: Publisher;
+  readonly deadLetters: DeadLetterStore;
+}
+
+/** One application's connections to Kafka: to look, to publish, to copy, and for each subscription one to consume. */
+export function openKafka(options: ResolvedOptions, environment: Environment): Transport {
+  const { clock, report, service, topology, connectTimeout } = environment;
+  const owner: Owner = environment;
+  const shown = options.brokers.join(',');
+  const capabilities = capabilitiesOf(options);
+  const consumers = new Map<Consumer, string>();
+  /** By what they belong to: a group, or this service. */
+  const relays = new Map<string, { readonly consumer: Consumer; joined: boolean }>();
+  /** Names of consumer groups in use, so that two subscriptions that happen to make the same name do not share one. */
+  const groups = new Map<string, string>();
+  /** Aborts when nothing more is waited for. */
+  const abandoned = new AbortController();
+  const closed = new AbortController();
+  // All that is copied listens to them, which Node 20 takes for a leak.
+  setMaxListeners(0, abandoned.signal, closed.signal);
+  let state: 'new' | 'open' | 'closed' = 'new';
+  let opened: Open | undefined;
+  let opening: Promise<Open> | undefined;
+  let closing: Promise<void> | undefined;
+
+  const checkOpen = (): Open => {
+    if (state === 'open' && opened) return opened;
+    throw new ClosedError(
+      state === 'closed' ? 'the transport is closed' : `Kafka at ${shown} is not connected yet`,
+    );
+  };
+
+  /** Answers what gives the name back. */
+  const claim = (subscription: Subscription, what: string): (() => void) => {
+    if (subscription.broadcast) return () => undefined;
+    const { group } = subscriptionNames(owner, subscription);
+    const other = groups.get(group);
+    if (other !== undefined && other !== what)
+      throw new TopologyError(
+        `${what} and ${other} would share consumer group '${group}': rename a group or a topic`,
+      );
+    groups.set(group, what);
+    return () => void groups.delete(group);
+  };
+
+  const connectionHealth = (): HealthPart => {
+    const name = `Kafka at ${shown}`;
+    if (!opened || state === 'closed')
+      return { name, ready: false, reason: state === 'closed' ? 'closed' : 'not connected yet' };
+    const part = opened.connection.health();
+    const blocked = opened.messages.blocked ?? opened.copies.blocked;
+    return part.ready && blocked !== undefined ? { name, ready: false, reason: blocked } : part;
+  };
+
+  const consumerHealth = ([consumer, name]: [Consumer, string]): HealthPart => {
+    const reason = opened?.connection.up ? consumer.problem : 'Kafka cannot be reached';
+    return {
+      name,
+      ready: reason === undefined,
+      ...(reason === undefined ? {} : { reason }),
+      lag: consumer.lag,
+    };
+  };
+
+  /** Of no interest while they do their work. */
+  const relayHealth = (): HealthPart[] =>
+    [...relays].flatMap(([waiter, { consumer, joined }]) =>
+      joined && consumer.problem !== undefined
+        ? [{ name: `delays of '${waiter}'`, ready: false, reason: consumer.problem }]
+        : [],
+    );
+
+  const warn = (message: string, error: unknown): void => report({ type: 'warning', message, error });
+
+  const open = async (): Promise<Open> => {
+    let suspect = (): void => undefined;
+    await checkCompression(options.compression);
+    const driver = await openDriver(options.driver, {
+      brokers: options.brokers,
+      clientId: service,
+      tls: options.tls,
+      sasl: options.sasl,
+      // Of one attempt: whoever accepts a connection and then says nothing is tried anew.
+      connectTimeout: Math.min(connectTimeout, REQUEST_TIMEOUT),
+      requestTimeout: REQUEST_TIMEOUT,
+      vendor: options.client,
+      onDisconnect: () => suspect(),
+    });
+    const connection = createConnection({
+      client: driver.client(),
+      brokers: options.brokers,
+      timeout: connectTimeout,
+      clock,
+      report,
+    });
+    suspect = () => connection.suspect();
+    const topics = createTopics(connection.client, topology);
+    const publisher = (linger: number): Publisher =>
+      createPublisher({
+        producer: () => createProducer(driver.client(), options.compression),
+        connection,
+        topics,
+        linger,
+        requestTimeout: REQUEST_TIMEOUT,
+        clock,
+        report,
+      });
+    const copies = publisher(0);
+    return {
+      driver,
+      connection,
+      topics,
+      messages: publisher(options.linger),
+      copies,
+      deadLetters: createDeadLetters({
+        owner,
+        client: connection.client,
+        publisher: copies,
+        clock,
+        closed: closed.signal,
+      }),
+    };
+  };
+
+  const join = (
+    client: Client,
+    group: string,
+    holder: Holder,
+    topics: () => Promise<readonly string[]>,
+    sharing: Sharing = 'even',
+  ): Membership =>
+    createMembership({
+      client,
+      group,
+      sharing,
+      holder,
+      topics,
+      sessionTimeout: options.sessionTimeout,
+      rebalanceTimeout: options.rebalanceTimeout,
+      discovery: options.discovery,
+      clock,
+      warn,
+    });
+
+  /** Whoever delays has the relay run, and so has every member of a group whose retries wait. */
+  const relay = ({ driver, copies }: Open, waiter: string): void => {
+    if (relays.has(waiter) || state !== 'open') return;
+    const names = delayNames(owner, waiter);
+    const client = driver.client();
+    const consumer = createRelay({
+      client,
+      names,
+      needs: delayTopics(names, options),
+      // One process can well pass on all there is, and while nothing moves nothing stands still.
+      join: (holder) => join(client, names.group, holder, async () => names.levels, 'settled'),
+      publisher: copies,
+      clock,
+      abandoned: abandoned.signal,
+      report,
+      warn,
+    });
+    const entry = { consumer, joined: false };
+    relays.set(waiter, entry);
+    consumer.start().then(
+      () => (entry.joined = true),
+      (error: unknown) => {
+        entry.joined = true;
+        warn(`what waits in '${names.group}' is not passed on by this process`, error);
+      },
+    );
+  };
+
+  /**
+   * What this service has delayed may still be waiting, and whichever process did it may be gone: once there are topics
+   * for it, each process takes part. Who may not see them has delayed nothing.
+   */
+  const watchDelays = async (now: Open): Promise<void> => {
+    const { levels } = delayNames(owner, service);
+    const look = (): Promise<ReadonlyMap<string, unknown>> =>
+      now.connection.client.leaders(levels.slice(0, 1));
+    while (!closed.signal.aborted && !relays.has(service)) {
+      const there = await retrying(clock, closed.signal, look).catch(() => undefined);
+      if (!there) return;
+      if (there.size > 0) return relay(now, service);
+      await pause(clock, options.discovery, closed.signal);
+    }
+  };
+
+  /** How each message of the application leaves it. */
+  const route = (message: OutgoingMessage): Outgoing => {
+    const target = destinationTopic(owner, message.destination, options);
+    const record = toRecord(target.name, message);
+    if (message.delay <= 0) return { record: () => record, needs: [target] };
+    const names = delayNames(owner, service);
+    const due = clock.now() + message.delay;
+    return {
+      record: () => {
+        const hop = nextHop(due, clock.now());
+        if (!hop) return record;
+        return delayed(record, { topic: names.levels[hop.level]!, due, until: hop.until, to: target.name });
+      },
+      needs: [target, ...delayTopics(names, options)],
+    };
+  };
+
+  const replay = async (client: Client, id: SubscriptionId, from: 'beginning' | number): Promise<void> => {
+    const what = describeSubscription(id);
+    const { group, retry } = subscriptionNames(owner, id);
+    const running = await client.members(group);
+    if (running > 0)
+      throw new TopologyError(
+        `${what} is running in ${running} ${running === 1 ? 'process' : 'processes'}, members of consumer group '${group}': stop or pause it everywhere, then replay`,
+      );
+    const { source } = id;
+    const topics = isPattern(source.name)
+      ? matching(owner, (event) => matches(source.name, event), await client.topics())
+      : [topicName(owner, source)];
+    const committed = await client.committed(group, [retry, ...topics]);
+    if (committed.length === 0)
+      throw new TopologyError(`${what} has no positions on Kafka that could be set back: it has never run`);
+    const positions: Position[] = [];
+    for (const topic of topics) {
+      const [offsets, earliest] = await Promise.all([
+        client.offsets(topic, from === 'beginning' ? 'earliest' : Math.floor(from)),
+        client.offsets(topic, 'earliest'),
+      ]);
+      offsets.forEach((offset, partition) => {
+        const now = committed.find((one) => one.topic === topic && one.partition === partition);
+        // Back, never forward: what is still to be handled is not skipped.
+        const last = now?.offset ?? earliest[partition] ?? 0;
+        positions.push({ topic, partition, offset: Math.min(offset, last) });
+      });
+    }
+    if (positions.length > 0) await client.commit({ group, memberId: '', generation: -1 }, positions);
+  };
+
+  const close = async (): Promise<void> => {
+    state = 'closed';
+    closed.abort(new ClosedError('the transport is closed'));
+    const now = await opening?.catch(() => undefined);
+    if (!now) return;
+    // Settlements still need the publisher of copies.
+    await Promise.all([
+      now.messages.close(),
+      ...[...consumers.keys()].map((consumer) => consumer.abandon()),
+      ...[...relays.values()].map(({ consumer }) => consumer.abandon()),
+    ]);
+    consumers.clear();
+    abandoned.abort(new ClosedError('the transport was closed before the copy was confirmed'));
+    await now.copies.close();
+    await now.connection.close();
+  };
+
+  const deadLetters: DeadLetterStore = {
+    list: async (...about) => checkOpen().deadLetters.list(...about),
+    redrive: async (...about) => checkOpen().deadLetters.redrive(...about),
+    purge: async (...about) => checkOpen().deadLetters.purge(...about),
+  };
+
+  return {
+    name: 'kafka',
+    capabilities,
+    deadLetters,
+    async connect() {
+      if (state === 'closed') checkOpen();
+      opening ??= open();
+      const now = await opening;
+      await now.connection.open();
+      if (state === 'closed') checkOpen();
+      opened = now;
+      state = 'open';
+      void watchDelays(now);
+    },
+    async publish(message, signal) {
+      const now = checkOpen();
+      signal.throwIfAborted();
+      if (message.brokerOptions !== undefined)
+        throw new ConfigurationError('a publish has no options under kafka: leave them out');
+      if (message.body.byteLength > options.maxBodySize)
+        throw new MessageTooLargeError(
+          `the body has ${message.body.byteLength} bytes: at most ${options.maxBodySize} are sent (kafka.maxBodySize); publish a reference to it instead`,
+        );
+      try {
+        await now.messages.send(route(message), signal);
+      } catch (error) {
+        if (topology === 'create' || !(error instanceof TopologyError)) throw error;
+        throw new PublishRejectedError(error.message, { cause: error });
+      }
+      if (message.delay > 0) relay(now, service);
+    },
+    async subscribe(subscription, handle) {
+      const now = checkOpen();
+      const what = describeSubscription(subscription);
+      const disclaim = claim(subscription, what);
+      const client = now.driver.client();
+      let last: DriverError | undefined;
+      const consumer = await within(
+        connectTimeout,
+        clock,
+        (signal) =>
+          subscribe({
+            owner,
+            subscription,
+            what,
+            handle,
+            options,
+            client,
+            publisher: now.copies,
+            signal,
+            failed: (error) => {
+              last = error;
+              now.connection.suspect(error);
+            },
+            topics: now.topics,
+            join: (group, holder, topics) => join(client, group, holder, topics),
+            clock,
+            abandoned: abandoned.signal,
+            report,
+          }),
+        () =>
+          new ConnectionError(
+            `${what} could not be made within ${connectTimeout} ms: Kafka at ${shown} ${last ? `answered ${last.message}` : 'does not answer'}`,
+            { cause: last },
+          ),
+      ).catch(async (error: unknown) => {
+        disclaim();
+        await client.close();
+        if (!(error instanceof DriverError)) throw error;
+        if (error.retryable) throw connectionError(options.brokers, error);
+        throw groupError(subscriptionNames(owner, subscription).group, what, error);
+      });
+      if (closing) {
+        await consumer.abandon();
+        checkOpen();
+      }
+      consumers.set(consumer, what);
+      if (!subscription.broadcast) relay(now, subscription.group);
+      return {
+        stop: async () => {
+          await consumer.stop();
+          consumers.delete(consumer);
+          disclaim();
+        },
+      };
+    },
+    replay: (id, from) => replay(checkOpen().connection.client, id, from),
+    close() {
+      closing ??= close();
+      return closing;
+    },
+    async health() {
+      const parts = [connectionHealth(), ...relayHealth(), ...[...consumers].map(consumerHealth)];
+      return { ready: parts.every(({ ready }) => ready), parts };
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import {
+  type Clock,
+  type DeliveryHandler,
+  type Settlement,
+  type Subscription,
+  type TransportEvent,
+} from '@nest-messaging/core/contract';
+import { pause } from './backoff.js';
+import type { End, Work } from './consumer.js';
+import { nextHop } from './delays.js';
+import type { NewRecord, NewTopic, StoredRecord } from './driver/driver.js';
+import type { Publisher } from './publisher.js';
+import type { DelayNames, Owner, SubscriptionNames } from './topology.js';
+import { copyForDeadLetters, copyForRetry, delayed, read } from './wire.js';
+
+export interface SubscriptionParts {
+  readonly owner: Owner;
+  readonly subscription: Subscription;
+  /** The subscription in words. */
+  readonly what: string;
+  /** Undefined for a broadcast, which has nothing of its own on the broker. */
+  readonly names: SubscriptionNames | undefined;
+  readonly delays: DelayNames;
+  /** All that its copies need. */
+  readonly needs: readonly NewTopic[];
+  readonly handle: DeliveryHandler;
+  readonly publisher: Publisher;
+  readonly clock: Clock;
+  /** Aborts when the transport waits for nothing more. */
+  readonly abandoned: AbortSignal;
+  readonly report: (event: TransportEvent) => void;
+}
+
+/** Milliseconds until a record whose settlement could not be carried out is handed over again. */
+const AGAIN_AFTER = 1_000;
+
+/** A subscription's dealings with one record after the other. */
+export interface SubscriptionWork {
+  /** Hands records to the engine, and carries out what it decides. */
+  readonly work: (record: StoredRecord, leaving: AbortSignal) => Work;
+  /** Returns a record unhandled, behind the others; undefined where it must keep its place. */
+  readonly handBack: ((record: StoredRecord) => Promise<void>) | undefined;
+}
+
+export function workOn(parts: SubscriptionParts): SubscriptionWork {
+  const { owner, subscription, names, handle, publisher, clock, report } = parts;
+  // Where order counts, and where nobody but this process has the message, it cannot come back behind others.
+  const inPlace = subscription.ordered || names === undefined;
+
+  const send = (record: () => NewRecord): Promise<void> =>
+    publisher.send({ record, needs: parts.needs }, parts.abandoned);
+
+  const handBack = inPlace
+    ? undefined
+    : (record: StoredRecord): Promise<void> => {
+        const { message, attempt, firstFailedAt } = read(record, subscription.source, owner);
+        const copy = copyForRetry(record, names.retry, { id: message.id, attempt, firstFailedAt });
+        return send(() => copy);
+      };
+
+  const work = (record: StoredRecord, leaving: AbortSignal): Work => {
+    const received = read(record, subscription.source, owner);
+    const { message } = received;
+    const takenAt = clock.now();
+    let { attempt } = received;
+    const firstFailedAt = received.firstFailedAt ?? takenAt;
+
+    const decide = async (): Promise<Settlement> => {
+      try {
+        return await handle({ message, attempt, deaths: 0, raw: record.raw });
+      } catch (error) {
+        report({
+          type: 'warning',
+          message: `the handler of ${parts.what} rejected: message ${message.id} is returned`,
+          error,
+        });
+        return { type: 'release' };
+      }
+    };
+
+    const retry = async (delay: number): Promise<End> => {
+      if (inPlace) {
+        await pause(clock, delay, leaving);
+        if (leaving.aborted) return 'kept';
+        attempt++;
+        return 'again';
+      }
+      const copy = copyForRetry(record, names.retry, { id: message.id, attempt: attempt + 1, firstFailedAt });
+      const due = clock.now() + delay;
+      await send(() => {
+        const hop = nextHop(due, clock.now());
+        if (!hop) return copy;
+        return delayed(copy, {
+          topic: parts.delays.levels[hop.level]!,
+          due,
+          until: hop.until,
+          to: names.retry,
+        });
+      });
+      return 'done';
+    };
+
+    const release = async (): Promise<End> => {
+      if (leaving.aborted) return 'kept';
+      if (!handBack) return 'again';
+      // Behind the others, so that another process of the group may have it.
+      await handBack(record);
+      return 'done';
+    };
+
+    const carryOut = async (settlement: Settlement): Promise<End> => {
+      switch (settlement.type) {
+        case 'acknowledge':
+          return 'done';
+        case 'retry':
+          return retry(settlement.delay);
+        case 'release':
+          return release();
+        case 'dead-letter': {
+          if (names === undefined) return 'done';
+          const letter = copyForDeadLetters(record, names.dead, {
+            id: message.id,
+            failure: settlement.failure,
+            attempts: settlement.attempts,
+            group: subscription.group,
+            firstFailedAt,
+          });
+          await send(() => letter);
+          return 'done';
+        }
+      }
+    };
+
+    const orAgain = async (settlement: Settlement): Promise<End> => {
+      try {
+        return await carryOut(settlement);
+      } catch (error) {
+        if (parts.abandoned.aborted) return 'kept';
+        report({
+          type: 'settlement-failed',
+          settlement: settlement.type,
+          subscription: parts.what,
+          messageId: message.id,
+          error,
+        });
+        await pause(clock, AGAIN_AFTER, leaving);
+        return leaving.aborted ? 'kept' : 'again';
+      }
+    };
+
+    return async () => {
+      const settlement = await decide();
+      return () => orAgain(settlement);
+    };
+  };
+
+  return { work, handBack };
+}

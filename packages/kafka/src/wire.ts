@@ -1,0 +1,281 @@
+import {
+  fromCloudEvent,
+  isPattern,
+  MODULE_PREFIX,
+  toCloudEvent,
+  type DeadLetteredMessage,
+  type Destination,
+  type Failure,
+  type Message,
+} from '@nest-messaging/core/contract';
+import type { NewRecord, StoredRecord } from './driver/driver.js';
+import { eventOfTopic, type Owner } from './topology.js';
+
+/** CloudEvents' prefix in its Kafka binding: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md */
+const CLOUD_EVENTS = 'ce_';
+const CONTENT_TYPE = 'content-type';
+
+/** The module's own headers, on copies only: a message on its way to its first handler carries none. */
+export const HEADER = {
+  /** Handler failures so far + 1. */
+  attempt: 'nm-attempt',
+  /** The id that a message without one was given when it was first handed over. */
+  id: 'nm-id',
+  /** When a delayed record is due, in milliseconds since 1970. */
+  due: 'nm-due',
+  /** When it leaves the level of delay where it waits. */
+  until: 'nm-until',
+  /** The topic it goes to when it is due. */
+  to: 'nm-to',
+  /** Where and when the message was first written, of which this is a copy. */
+  topic: 'nm-topic',
+  partition: 'nm-partition',
+  offset: 'nm-offset',
+  time: 'nm-time',
+  firstFailedAt: 'nm-first-failed-at',
+  errorName: 'nm-error-name',
+  error: 'nm-error',
+  errorCode: 'nm-error-code',
+  failedAt: 'nm-failed-at',
+  attempts: 'nm-attempts',
+  group: 'nm-group',
+  /** Marks what is no message but a note of the module to itself. */
+  note: 'nm-note',
+} as const;
+
+type Headers = NewRecord['headers'];
+type Values = Readonly<Record<string, string | number | undefined>>;
+
+const isOwn = (name: string): boolean => name.startsWith(MODULE_PREFIX);
+
+function toHeaders(values: Values): Headers {
+  return Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, Buffer.from(String(value))] as const],
+  );
+}
+
+/** What goes to the broker: any client reads the value as it is, and the key by which it is placed. */
+export function toRecord(topic: string, message: Message): NewRecord {
+  const attributes = Object.entries(toCloudEvent(message)).map(([name, value]) => [
+    `${CLOUD_EVENTS}${name}`,
+    value,
+  ]);
+  return {
+    topic,
+    key: message.key === undefined ? null : Buffer.from(message.key),
+    // A copy: the caller may reuse its bytes.
+    value: Buffer.from(message.body),
+    headers: toHeaders({
+      [CONTENT_TYPE]: message.contentType,
+      ...Object.fromEntries(attributes),
+      ...message.headers,
+    }),
+  };
+}
+
+/** The last of each name, as the Java client's `lastHeader` has it. */
+function texts(headers: StoredRecord['headers']): Record<string, string> {
+  const found: Record<string, string> = Object.create(null);
+  for (const [name, value] of headers) if (value !== null) found[name] = value.toString();
+  return found;
+}
+
+const whole = (text: string | undefined): number | undefined => {
+  const number = text === undefined || text === '' ? Number.NaN : Number(text);
+  return Number.isSafeInteger(number) && number >= 0 ? number : undefined;
+};
+
+/** A message as it came from the broker. */
+export interface Received {
+  readonly message: Message;
+  readonly attempt: number;
+  readonly firstFailedAt: number | undefined;
+}
+
+/** A tombstone says that what its key stands for is gone: as a payload, `null`. */
+const TOMBSTONE = Buffer.from('null');
+
+/** The module's topics in which there are notes; elsewhere anybody may set such a header. */
+const NOTED = /--(retry|dead)$/;
+
+export const isNote = ({ topic, headers }: StoredRecord): boolean =>
+  NOTED.test(topic) && headers.some(([name]) => name === HEADER.note);
+
+/**
+ * Reads any record, foreign ones included: what is missing or of a wrong kind is left out, and nothing here throws.
+ *
+ * A message without an id is known by its place in the log, which is the same at each delivery, and which its copies
+ * carry along.
+ */
+export function read(record: StoredRecord, source: Destination, owner: Owner): Received {
+  const found = texts(record.headers);
+  const attributes: Record<string, string> = Object.create(null);
+  const own: [string, string][] = [];
+  for (const [name, value] of Object.entries(found)) {
+    if (name.startsWith(CLOUD_EVENTS)) attributes[name.slice(CLOUD_EVENTS.length)] = value;
+    else if (!isOwn(name) && name !== CONTENT_TYPE) own.push([name, value]);
+  }
+  const event = fromCloudEvent(attributes);
+  const topic = found[HEADER.topic] ?? record.topic;
+  const destination: Destination =
+    source.kind === 'queue' || !isPattern(source.name)
+      ? source
+      : { kind: 'topic', name: eventOfTopic(owner, topic) ?? event.type ?? source.name };
+  const message: Message = {
+    id: event.id || found[HEADER.id] || `${record.topic}/${record.partition}/${record.offset}`,
+    destination,
+    // What a handler does to its bytes must not reach a copy made afterwards.
+    body: Buffer.from(record.value ?? TOMBSTONE),
+    contentType: found[CONTENT_TYPE] || attributes['datacontenttype'] || 'application/json',
+    headers: Object.fromEntries(own),
+    key: event.key ?? record.key?.toString(),
+    source: event.source,
+    publishedAt:
+      event.publishedAt ??
+      (attributes['specversion'] === undefined ? (whole(found[HEADER.time]) ?? record.timestamp) : undefined),
+    correlationId: event.correlationId,
+    causationId: event.causationId,
+    expiresAt: event.expiresAt,
+    version: event.version,
+  };
+  return {
+    message,
+    attempt: whole(found[HEADER.attempt]) || 1,
+    firstFailedAt: whole(found[HEADER.firstFailedAt]),
+  };
+}
+
+const foreign = (headers: StoredRecord['headers']): Headers => headers.filter(([name]) => !isOwn(name));
+
+/** A copy for elsewhere: key, value and headers untouched, with the module's own headers made anew. */
+function copy(record: StoredRecord, topic: string, marks: Values): NewRecord {
+  const before = texts(record.headers);
+  return {
+    topic,
+    key: record.key,
+    value: record.value,
+    headers: [
+      ...foreign(record.headers),
+      ...toHeaders({
+        [HEADER.topic]: before[HEADER.topic] ?? record.topic,
+        [HEADER.partition]: before[HEADER.partition] ?? record.partition,
+        [HEADER.offset]: before[HEADER.offset] ?? record.offset,
+        [HEADER.time]: before[HEADER.time] ?? record.timestamp,
+        ...marks,
+      }),
+    ],
+  };
+}
+
+/** What a copy that comes back to its subscription says of the attempts so far. */
+export interface Attempts {
+  readonly id: string;
+  /** Left out: they start anew. */
+  readonly attempt?: number;
+  readonly firstFailedAt?: number;
+}
+
+export function copyForRetry(record: StoredRecord, topic: string, attempts: Attempts): NewRecord {
+  return copy(record, topic, {
+    [HEADER.id]: attempts.id,
+    [HEADER.attempt]: attempts.attempt,
+    [HEADER.firstFailedAt]: attempts.firstFailedAt,
+  });
+}
+
+/** An error's text is for people; one of many kilobytes does not belong among the headers. */
+const LONGEST_TEXT = 4_096;
+
+const shortened = (text: string): string =>
+  text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+
+/** What a dead letter tells of its end. */
+export interface Obituary {
+  readonly id: string;
+  readonly failure: Failure;
+  readonly attempts: number;
+  readonly group: string;
+  readonly firstFailedAt: number;
+}
+
+export function copyForDeadLetters(record: StoredRecord, topic: string, obituary: Obituary): NewRecord {
+  const { id, failure, attempts, group, firstFailedAt } = obituary;
+  return copy(record, topic, {
+    [HEADER.id]: id,
+    [HEADER.firstFailedAt]: firstFailedAt,
+    [HEADER.errorName]: shortened(failure.name),
+    [HEADER.error]: shortened(failure.message),
+    [HEADER.errorCode]: failure.code === undefined ? undefined : shortened(failure.code),
+    [HEADER.failedAt]: failure.at,
+    [HEADER.attempts]: attempts,
+    [HEADER.group]: group,
+  });
+}
+
+/** Reads a record of a topic of dead letters; someone else may have put it there. */
+export function readDeadLetter(
+  record: StoredRecord,
+  source: Destination,
+  owner: Owner,
+  group: string,
+): DeadLetteredMessage {
+  const found = texts(record.headers);
+  const { message, firstFailedAt } = read(record, source, owner);
+  const at = whole(found[HEADER.failedAt]) ?? record.timestamp;
+  const code = found[HEADER.errorCode];
+  return {
+    message,
+    failure: {
+      name: found[HEADER.errorName] ?? 'Error',
+      message: found[HEADER.error] ?? 'nothing is known of why it was set aside',
+      ...(code === undefined ? {} : { code }),
+      at,
+    },
+    attempts: whole(found[HEADER.attempts]) ?? 0,
+    group: found[HEADER.group] ?? group,
+    firstFailedAt: firstFailedAt ?? at,
+    raw: record.raw,
+  };
+}
+
+/** A record on its way through the delays. */
+export function delayed(
+  record: NewRecord,
+  hop: { readonly topic: string; readonly due: number; readonly until: number; readonly to: string },
+): NewRecord {
+  const names: string[] = [HEADER.due, HEADER.until, HEADER.to];
+  return {
+    ...record,
+    topic: hop.topic,
+    partition: 0,
+    headers: [
+      ...record.headers.filter(([name]) => !names.includes(name)),
+      ...toHeaders({ [HEADER.due]: hop.due, [HEADER.until]: hop.until, [HEADER.to]: hop.to }),
+    ],
+  };
+}
+
+/** What a record that waits says of itself; undefined for what the module did not put there. */
+export function readDelayed(
+  record: StoredRecord,
+):
+  | { readonly record: NewRecord; readonly due: number; readonly until: number; readonly to: string }
+  | undefined {
+  const found = texts(record.headers);
+  const [due, until, to] = [whole(found[HEADER.due]), whole(found[HEADER.until]), found[HEADER.to]];
+  if (due === undefined || until === undefined || !to) return undefined;
+  const names: string[] = [HEADER.due, HEADER.until, HEADER.to];
+  const headers = record.headers.filter(([name]) => !names.includes(name));
+  return { record: { topic: to, key: record.key, value: record.value, headers }, due, until, to };
+}
+
+/** A note of the module to itself, in a topic of its own. */
+export function note(topic: string, partition: number, kind: string, value: unknown): NewRecord {
+  return {
+    topic,
+    partition,
+    key: null,
+    value: Buffer.from(JSON.stringify(value)),
+    headers: toHeaders({ [HEADER.note]: kind }),
+  };
+}

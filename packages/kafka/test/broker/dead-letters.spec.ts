@@ -1,0 +1,133 @@
+import { expect } from '@jest/globals';
+import {
+  acknowledge,
+  deadLetter,
+  namesOf,
+  onEachDriver,
+  until,
+  type Application,
+  type Probe,
+} from '../stage.js';
+
+/** A subscription with so many dead letters: `0`, `1` and so on, under ids of the same name. */
+async function withLetters(application: Application, count: number): Promise<Probe & { mend(): void }> {
+  let mended = false;
+  const probe = await application.subscribe('a', () => (mended ? acknowledge : deadLetter()), {
+    maxUnsettled: 100,
+  });
+  await Promise.all(
+    Array.from({ length: count }, (_, at) => application.publish('a', `${at}`, { id: `${at}` })),
+  );
+  await until(() => probe.seen.length === count, 'all to fail');
+  await until(
+    async () => (await application.transport.deadLetters.list(probe.subscription, count)).length === count,
+    'all dead letters',
+  );
+  return Object.assign(probe, { mend: () => void (mended = true) });
+}
+
+const idsIn = async ({ transport }: Application, { subscription }: Probe): Promise<string[]> =>
+  (await transport.deadLetters.list(subscription, 10_000))
+    .map(({ message }) => message.id)
+    .sort((a, b) => Number(a) - Number(b));
+
+onEachDriver('Dead letters', (test) => {
+  test('are redriven and purged by id and all at once, and stay gone after a restart', async ({ open }) => {
+    const application = await open();
+    const probe = await withLetters(application, 10);
+    const { deadLetters } = application.transport;
+    expect(await idsIn(application, probe)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+    probe.mend();
+    expect(await deadLetters.redrive(probe.subscription, new Set(['3', '5', 'unknown']))).toBe(2);
+    await until(() => probe.seen.length === 12, 'the two');
+    expect(
+      probe.seen
+        .slice(10)
+        .map(({ message, attempt }) => [message.id, attempt])
+        .sort(),
+    ).toEqual([
+      ['3', 1],
+      ['5', 1],
+    ]);
+    expect(await deadLetters.purge(probe.subscription, new Set(['0', '9']))).toBe(2);
+    expect(await idsIn(application, probe)).toEqual(['1', '2', '4', '6', '7', '8']);
+    // Looking takes nothing away, and shows the oldest first.
+    expect(await deadLetters.list(probe.subscription, 2)).toHaveLength(2);
+    await application.transport.close();
+
+    const again = await open();
+    expect(await idsIn(again, probe)).toEqual(['1', '2', '4', '6', '7', '8']);
+    expect(await again.transport.deadLetters.redrive(probe.subscription, new Set(['3']))).toBe(0);
+    expect(await again.transport.deadLetters.purge(probe.subscription, new Set(['1']))).toBe(1);
+    // To nobody yet: they wait until their subscription runs.
+    expect(await again.transport.deadLetters.redrive(probe.subscription)).toBe(5);
+    expect(await idsIn(again, probe)).toEqual([]);
+    expect(await again.transport.deadLetters.redrive(probe.subscription)).toBe(0);
+    const later = await again.subscribe('a');
+    await until(() => later.seen.length === 5, 'the rest');
+    expect(later.texts.sort()).toEqual(['2', '4', '6', '7', '8']);
+  });
+
+  test('are those of one subscription, and notes among them are shown to nobody', async (stage) => {
+    const application = await stage.open();
+    const other = await application.subscribe('a', () => deadLetter(), { group: 'other' });
+    const probe = await withLetters(application, 6);
+    await until(async () => (await idsIn(application, other)).length === 6, 'the others');
+    // From the middle, so that what is before it stays and the notes with it.
+    expect(await application.transport.deadLetters.purge(probe.subscription, new Set(['5']))).toBe(1);
+    expect(await application.transport.deadLetters.purge(probe.subscription, new Set(['3']))).toBe(1);
+    expect(await idsIn(application, probe)).toEqual(['0', '1', '2', '4']);
+    expect(await idsIn(application, other)).toHaveLength(6);
+    expect((await stage.read(namesOf(stage, probe).dead)).length).toBeGreaterThan(4);
+    probe.mend();
+    expect(await application.transport.deadLetters.redrive(probe.subscription)).toBe(4);
+    await until(() => probe.seen.length === 10, 'them');
+    // The note of the subscription's beginning lies where they came back, and is no message either.
+    await application.publish('a', 'last');
+    await until(() => probe.texts.includes('last'), 'the last');
+    expect(probe.seen).toHaveLength(11);
+  });
+
+  test('are taken by two who look at the same time, without one undoing the other’s', async ({ open }) => {
+    const application = await open();
+    const second = await open();
+    const probe = await withLetters(application, 40);
+    probe.mend();
+    const even = new Set(Array.from({ length: 20 }, (_, at) => `${at * 2}`));
+    const odd = new Set(Array.from({ length: 20 }, (_, at) => `${at * 2 + 1}`));
+    expect(
+      await Promise.all([
+        application.transport.deadLetters.redrive(probe.subscription, even),
+        second.transport.deadLetters.purge(probe.subscription, odd),
+      ]),
+    ).toEqual([20, 20]);
+    await until(() => probe.seen.length === 60, 'those that were redriven');
+    expect(new Set(probe.texts.slice(40))).toEqual(even);
+    expect(await idsIn(second, probe)).toEqual([]);
+    // Both all: each comes at least once, and none is left.
+    await application.publish('a', 'last');
+    await until(() => probe.texts.includes('last'), 'the last');
+    expect(probe.seen).toHaveLength(61);
+  });
+
+  test('of a thousand are listed and redriven in reasonable time', async ({ open }) => {
+    const application = await open();
+    const probe = await withLetters(application, 1_000);
+    const start = Date.now();
+    expect(await application.transport.deadLetters.list(probe.subscription, 1_000)).toHaveLength(1_000);
+    expect(Date.now() - start).toBeLessThan(5_000);
+    probe.mend();
+    expect(await application.transport.deadLetters.redrive(probe.subscription)).toBe(1_000);
+    await until(() => probe.seen.length === 2_000, 'all of them');
+    expect(Date.now() - start).toBeLessThan(15_000);
+    expect(await idsIn(application, probe)).toEqual([]);
+  });
+
+  test('where there never were any are none', async ({ open }) => {
+    const { transport } = await open();
+    const nobody = { source: { kind: 'topic', name: 'never' }, group: 'group' } as const;
+    expect(await transport.deadLetters.list(nobody, 9)).toEqual([]);
+    expect(await transport.deadLetters.redrive(nobody)).toBe(0);
+    expect(await transport.deadLetters.purge(nobody)).toBe(0);
+  });
+});

@@ -1,0 +1,99 @@
+import { expect } from '@jest/globals';
+import { HEADER } from '../../src/wire.js';
+import { acknowledge, deadLetter, header, namesOf, onEachDriver, retry, until } from '../stage.js';
+
+onEachDriver('A poison message at the head of a partition', (test) => {
+  test('that always fails: the rest go on at full speed, and it ends among the dead letters untouched', async ({
+    open,
+    write,
+    read,
+    mark,
+  }) => {
+    const application = await open({ partitions: 1 });
+    const poison = Buffer.from([0xff, 0x00, 0x7b]);
+    const isPoison = (text: string): boolean => !text.startsWith('{');
+    // One at a time: whoever waits for the poison would hold up all the others.
+    const probe = await application.subscribe(
+      'a',
+      ({ message, attempt }) =>
+        isPoison(Buffer.from(message.body).toString())
+          ? attempt < 4
+            ? retry(400)
+            : deadLetter(4)
+          : acknowledge,
+      { maxUnsettled: 1 },
+    );
+    const topic = `${mark}.a`;
+    const headers = { colour: ['red', 'blue'], binary: Buffer.from([255, 0]), 'content-type': 'text/x' };
+    await write(topic, { key: Buffer.from([1, 255]), value: poison, headers }, ...rest(500));
+    await until(() => probe.seen.length >= 501, 'the rest');
+    const others = probe.seen.filter(({ text }) => !isPoison(text));
+    expect(others).toHaveLength(500);
+    expect(others.at(-1)!.at - others[0]!.at).toBeLessThan(3_000);
+    expect(others.map(({ text }) => text)).toEqual(rest(500).map(({ value }) => value));
+    const { dead } = namesOf({ mark }, probe);
+    await until(async () => (await read(dead)).length === 1, 'the dead letter');
+    const [original] = await read(topic);
+    const [letter] = await read(dead);
+    expect([letter!.key, letter!.value]).toEqual([original!.key, original!.value]);
+    expect(letter!.headers.slice(0, original!.headers.length)).toEqual(original!.headers);
+    const added = Object.fromEntries(
+      Object.entries(HEADER).map(([key, name]) => [key, header(letter!, name)]),
+    );
+    expect(added).toMatchObject({
+      topic,
+      partition: '0',
+      offset: '0',
+      time: `${original!.timestamp}`,
+      attempts: '4',
+      group: 'group',
+      errorName: 'TestError',
+      error: 'as the test wants it',
+      errorCode: 'E_TEST',
+    });
+    expect(probe.seen.filter(({ text }) => isPoison(text)).map(({ attempt }) => attempt)).toEqual([
+      1, 2, 3, 4,
+    ]);
+  });
+
+  test('that is dead-lettered at once, and with `ordered` that is retried in place, holds up nobody else', async ({
+    open,
+    write,
+    mark,
+  }) => {
+    const application = await open({ partitions: 1 });
+    const handle =
+      (kind: 'at once' | 'in place') =>
+      ({ text, attempt }: { text: string; attempt: number }) =>
+        text.startsWith('{')
+          ? acknowledge
+          : kind === 'in place' && attempt < 3
+            ? retry(300)
+            : deadLetter(attempt);
+    const texted =
+      (act: ReturnType<typeof handle>) => (delivery: { message: { body: Uint8Array }; attempt: number }) =>
+        act({ text: Buffer.from(delivery.message.body).toString(), attempt: delivery.attempt });
+    const [once, ordered] = [
+      await application.subscribe('a', texted(handle('at once'))),
+      await application.subscribe('a', texted(handle('in place')), {
+        group: 'ordered',
+        ordered: true,
+        maxUnsettled: 50,
+      }),
+    ];
+    await write(`${mark}.a`, { key: 'poison', value: 'not JSON' }, ...rest(200));
+    await until(() => once.seen.length === 201, 'all of one');
+    await until(() => ordered.seen.length === 203, 'all of the other');
+    for (const probe of [once, ordered])
+      await until(
+        async () => (await application.transport.deadLetters.list(probe.subscription, 9)).length === 1,
+        'the dead letter',
+      );
+    const [letter] = await application.transport.deadLetters.list(ordered.subscription, 9);
+    expect(letter).toMatchObject({ attempts: 3, group: 'ordered', message: { key: 'poison' } });
+    expect(Buffer.from(letter!.message.body).toString()).toBe('not JSON');
+  });
+});
+
+const rest = (count: number): { key: string; value: string }[] =>
+  Array.from({ length: count }, (_, at) => ({ key: `k${at % 7}`, value: `{"n":${at}}` }));
