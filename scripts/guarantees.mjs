@@ -14,9 +14,15 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, '.tmp', 'guarantees');
 
 /** In the order in which the brokers came to the module. */
-const COLUMNS = ['memory', 'rabbitmq', 'kafka', 'aws'];
+const COLUMNS = ['memory', 'rabbitmq', 'kafka', 'kafka-platformatic', 'aws'];
 /** @type {{ [name: string]: string }} */
-const TITLES = { memory: 'memory', rabbitmq: 'RabbitMQ', kafka: 'Kafka', aws: 'AWS' };
+const TITLES = {
+  memory: 'memory',
+  rabbitmq: 'RabbitMQ',
+  kafka: 'Kafka (kafkajs)',
+  'kafka-platformatic': 'Kafka (platformatic)',
+  aws: 'AWS',
+};
 
 const [begin, end] = ['<!-- guarantees -->', '<!-- /guarantees -->'];
 

@@ -1,0 +1,128 @@
+import { ListTopicsCommand, type SNSClient } from '@aws-sdk/client-sns';
+import {
+  ClosedError,
+  type Clock,
+  type ConnectionError,
+  type HealthPart,
+  type TransportEvent,
+} from '@nest-messaging/core/contract';
+import { createBackoff } from './backoff.js';
+import { answered, connectionError, isCredentials } from './errors.js';
+
+/**
+ * Whether the services can be reached. There is no connection to keep: each request tells. While they cannot, they are
+ * asked again until they answer.
+ */
+export interface Connection {
+  /** @throws {ConnectionError} after the time limit, or at once for credentials that are refused */
+  open(): Promise<void>;
+  readonly up: boolean;
+  /** Calls each time they are reached again; returns what ends that. */
+  onUp(listener: () => void): () => void;
+  /** Tells of a request that failed. */
+  failed(error: unknown): void;
+  health(): HealthPart;
+  close(): void;
+}
+
+export interface ConnectionParts {
+  readonly sns: SNSClient;
+  /** Where they are, for people. */
+  readonly where: string;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly clock: Clock;
+  readonly report: (event: TransportEvent) => void;
+}
+
+export function createConnection({ sns, where, timeout, clock, report }: ConnectionParts): Connection {
+  const ended = new AbortController();
+  const listeners = new Set<() => void>();
+  let state: 'new' | 'up' | 'down' | 'closed' = 'new';
+  let last: ConnectionError | undefined;
+
+  /** Any answer will do, but one that says that nobody knows us. */
+  const ask = async (): Promise<void> => {
+    try {
+      await sns.send(new ListTopicsCommand({}), { abortSignal: ended.signal });
+    } catch (error) {
+      if (!answered(error) || isCredentials(error)) throw error;
+    }
+  };
+
+  const recover = async (): Promise<void> => {
+    const backoff = createBackoff(clock);
+    while (state === 'down') {
+      await backoff.wait(ended.signal);
+      if (state !== 'down') return;
+      try {
+        await ask();
+      } catch (error) {
+        last = connectionError(where, error);
+        continue;
+      }
+      if (state !== 'down') return;
+      state = 'up';
+      report({ type: 'connected', to: where });
+      for (const listener of listeners) listener();
+    }
+  };
+
+  return {
+    async open() {
+      const over = new AbortController();
+      const cancel = clock.schedule(() => over.abort(), timeout);
+      const until = AbortSignal.any([over.signal, ended.signal]);
+      const backoff = createBackoff(clock);
+      const late = new Promise<never>((_, reject) => {
+        until.addEventListener('abort', () =>
+          reject(last ?? connectionError(where, new Error(`no answer within ${timeout} ms`))),
+        );
+      });
+      late.catch(() => undefined);
+      try {
+        for (;;) {
+          try {
+            await Promise.race([ask(), late]);
+            break;
+          } catch (error) {
+            if (until.aborted) throw last ?? error;
+            last = connectionError(where, error);
+            if (!last.retryable) throw last;
+            await backoff.wait(until);
+          }
+        }
+      } finally {
+        cancel();
+      }
+      if (state !== 'new') throw new ClosedError('the transport is closed');
+      state = 'up';
+      report({ type: 'connected', to: where });
+    },
+    get up() {
+      return state === 'up';
+    },
+    onUp(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    failed(error) {
+      if (state !== 'up' || (answered(error) && !isCredentials(error))) return;
+      state = 'down';
+      last = connectionError(where, error);
+      report({ type: 'disconnected', from: where, error: last });
+      void recover();
+    },
+    health() {
+      const name = `SNS and SQS at ${where}`;
+      if (state === 'up') return { name, ready: true };
+      const reason = state === 'down' ? last!.message : state === 'new' ? 'not connected yet' : 'closed';
+      return { name, ready: false, reason };
+    },
+    close() {
+      state = 'closed';
+      ended.abort();
+      listeners.clear();
+    },
+  };
+}

@@ -1,0 +1,2 @@
+export { aws } from './aws.js';
+export type { AwsHandlerOptions, AwsOptions, SharedClientConfig } from './options.js';

@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+import type { MessageAttributeValue, Message as SqsMessage } from '@aws-sdk/client-sqs';
+import {
+  fromCloudEvent,
+  isPattern,
+  toCloudEvent,
+  type DeadLetteredMessage,
+  type Destination,
+  type Failure,
+  type Message,
+} from '@nest-messaging/core/contract';
+
+/** A message as SNS and SQS take it. */
+export interface Parcel {
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, MessageAttributeValue>>;
+}
+
+/** CloudEvents' attributes, as JSON in one: raw delivery from SNS drops messages with more than ten attributes. */
+const CLOUD_EVENT = 'ce';
+/** What the module says to itself, as JSON; only on copies, and where user headers do not fit. */
+const MARKS = 'nm';
+const ENCODING = 'content-encoding';
+const OWN: ReadonlySet<string> = new Set([CLOUD_EVENT, MARKS, ENCODING]);
+
+const MOST_ATTRIBUTES = 10;
+
+/** What a copy says of its past and future. */
+export interface Marks {
+  /** User headers that are no attributes of their own. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Handler failures so far + 1. */
+  readonly attempt?: number;
+  /** The id that a message without one was given when it was first handed over. */
+  readonly id?: string;
+  /** When it may be handed over, in milliseconds since 1970. */
+  readonly due?: number;
+  /** Where a delayed message goes when it is due. */
+  readonly to?: { readonly kind: 'topic' | 'queue'; readonly name: string };
+  readonly key?: string;
+  readonly firstFailedAt?: number;
+  readonly failure?: Failure;
+  readonly attempts?: number;
+  readonly group?: string;
+}
+
+/** SQS takes the characters that XML 1.0 does. */
+// oxlint-disable-next-line no-control-regex
+const FORBIDDEN = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
+/** @see https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html */
+const ATTRIBUTE_NAME = /^(?!aws\.|amazon\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/i;
+
+const text = (value: string): MessageAttributeValue => ({ DataType: 'String', StringValue: value });
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Text as it is; everything else as base64, of which `=` is the one of nothing: a body must not be empty. */
+function toBody(bytes: Uint8Array): { readonly body: string; readonly encoding?: string } {
+  try {
+    const body = utf8.decode(bytes);
+    if (body !== '' && !FORBIDDEN.test(body)) return { body };
+  } catch {
+    // No text.
+  }
+  return { body: Buffer.from(bytes).toString('base64') || '=', encoding: 'base64' };
+}
+
+export function toParcel(message: Message, marks: Marks = {}): Parcel {
+  const { body, encoding } = toBody(message.body);
+  const event = { ...toCloudEvent(message), datacontenttype: message.contentType };
+  const room = MOST_ATTRIBUTES - OWN.size;
+  const own: [string, MessageAttributeValue][] = [];
+  const packed: [string, string][] = [];
+  for (const [name, value] of Object.entries(message.headers)) {
+    const fits =
+      own.length < room &&
+      !OWN.has(name) &&
+      ATTRIBUTE_NAME.test(name) &&
+      value !== '' &&
+      !FORBIDDEN.test(value);
+    if (fits) own.push([name, text(value)]);
+    else packed.push([name, value]);
+  }
+  const all: Marks = packed.length > 0 ? { ...marks, headers: Object.fromEntries(packed) } : marks;
+  return {
+    body,
+    attributes: {
+      ...Object.fromEntries(own),
+      [CLOUD_EVENT]: text(JSON.stringify(event)),
+      ...(encoding === undefined ? {} : { [ENCODING]: text(encoding) }),
+      ...(Object.keys(all).length > 0 ? { [MARKS]: text(JSON.stringify(all)) } : {}),
+    },
+  };
+}
+
+/** What a parcel weighs, as AWS counts: body, and names, types and values of attributes. */
+export function sizeOf({ body, attributes }: Parcel): number {
+  let size = Buffer.byteLength(body);
+  for (const [name, { DataType, StringValue, BinaryValue }] of Object.entries(attributes))
+    size +=
+      Buffer.byteLength(name) +
+      Buffer.byteLength(DataType ?? '') +
+      (StringValue === undefined ? (BinaryValue?.byteLength ?? 0) : Buffer.byteLength(StringValue));
+  return size;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function parsed(json: string | undefined): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(json ?? '');
+    return isRecord(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+const strings = (values: Readonly<Record<string, unknown>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+
+/** A message as SNS wraps it where raw delivery is off. */
+function unwrapped(raw: SqsMessage): Parcel {
+  const attributes = raw.MessageAttributes ?? {};
+  const body = raw.Body ?? '';
+  if (attributes[CLOUD_EVENT] || !body.startsWith('{')) return { body, attributes };
+  const { Type, TopicArn, Message: inner, MessageAttributes: outer } = parsed(body);
+  if (Type !== 'Notification' || typeof TopicArn !== 'string' || typeof inner !== 'string')
+    return { body, attributes };
+  const unpacked = Object.entries(isRecord(outer) ? outer : {}).flatMap(([name, value]) =>
+    isRecord(value) && typeof value['Value'] === 'string' ? [[name, text(value['Value'])] as const] : [],
+  );
+  return { body: inner, attributes: Object.fromEntries(unpacked) };
+}
+
+/** A message as it came from the queue. */
+export interface Received {
+  readonly message: Message;
+  readonly attempt: number;
+  readonly marks: Marks;
+}
+
+/** Reads any message, foreign ones included: what is missing or of a wrong kind is left out, and nothing here throws. */
+export function read(raw: SqsMessage, source: Destination): Received {
+  const { body, attributes } = unwrapped(raw);
+  const marks = parsed(attributes[MARKS]?.StringValue) as Marks;
+  const ce = strings(parsed(attributes[CLOUD_EVENT]?.StringValue));
+  const event = fromCloudEvent(ce);
+  const own = Object.entries(attributes).flatMap(([name, { StringValue }]) =>
+    OWN.has(name) || StringValue === undefined ? [] : [[name, StringValue] as const],
+  );
+  const sent = Number(raw.Attributes?.SentTimestamp);
+  const message: Message = {
+    id: event.id || marks.id || raw.MessageId || '',
+    destination:
+      source.kind === 'topic' && isPattern(source.name) && event.type
+        ? { kind: 'topic', name: event.type }
+        : source,
+    body: Buffer.from(body, attributes[ENCODING]?.StringValue === 'base64' ? 'base64' : 'utf8'),
+    contentType: ce['datacontenttype'] || 'application/json',
+    headers: { ...Object.fromEntries(own), ...strings(isRecord(marks.headers) ? marks.headers : {}) },
+    key: event.key ?? raw.Attributes?.MessageGroupId,
+    source: event.source,
+    publishedAt: event.publishedAt ?? (ce['specversion'] === undefined && sent > 0 ? sent : undefined),
+    correlationId: event.correlationId,
+    causationId: event.causationId,
+    expiresAt: event.expiresAt,
+    version: event.version,
+  };
+  const attempt = Number(marks.attempt);
+  return { message, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, marks };
+}
+
+/** A copy: body and attributes untouched, with the module's own marks made anew. */
+export function copyOf(raw: SqsMessage, marks: Marks): Parcel {
+  const { body, attributes } = unwrapped(raw);
+  const { headers } = parsed(attributes[MARKS]?.StringValue) as Marks;
+  const all: Marks = isRecord(headers) ? { ...marks, headers } : marks;
+  const kept = Object.entries(attributes)
+    .filter(([name]) => name !== MARKS)
+    // What came back from the service has fields that it does not take.
+    .map(([name, { DataType, StringValue, BinaryValue }]): [string, MessageAttributeValue] => [
+      name,
+      { DataType, ...(StringValue === undefined ? { BinaryValue } : { StringValue }) },
+    ])
+    // The backstop moves what others filled up to the limit.
+    .slice(0, MOST_ATTRIBUTES - 1);
+  return {
+    body,
+    attributes: {
+      ...Object.fromEntries(kept),
+      ...(Object.keys(all).length > 0 ? { [MARKS]: text(JSON.stringify(all)) } : {}),
+    },
+  };
+}
+
+/** An error's text is for people; one of many kilobytes does not belong among the attributes. */
+const LONGEST_TEXT = 2_048;
+
+export const shortened = (failure: Failure): Failure => ({
+  ...failure,
+  message:
+    failure.message.length > LONGEST_TEXT ? `${failure.message.slice(0, LONGEST_TEXT)}…` : failure.message,
+});
+
+export function readDeadLetter(raw: SqsMessage, source: Destination, group: string): DeadLetteredMessage {
+  const { message, marks } = read(raw, source);
+  const at = Number(raw.Attributes?.SentTimestamp) || 0;
+  const failure: Failure = isRecord(marks.failure)
+    ? (marks.failure as unknown as Failure)
+    : { name: 'Error', message: 'nothing is known of why it was set aside', at };
+  return {
+    message,
+    failure,
+    attempts: marks.attempts ?? 0,
+    group: marks.group ?? group,
+    firstFailedAt: marks.firstFailedAt ?? failure.at,
+    raw,
+  };
+}
+
+/** What FIFO takes for groups and deduplication: 128 characters of a few kinds. */
+const FIFO_ID = /^[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]{1,128}$/;
+
+/** Any text as such an id, the same for the same text. */
+export const fifoId = (id: string): string =>
+  FIFO_ID.test(id) ? id : createHash('sha256').update(id).digest('base64url');

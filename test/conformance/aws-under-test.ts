@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import {
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  DeleteQueueCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ListQueuesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import {
+  CreateTopicCommand,
+  DeleteTopicCommand,
+  ListTopicsCommand,
+  PublishCommand,
+  SNSClient,
+  SubscribeCommand,
+  UnsubscribeCommand,
+} from '@aws-sdk/client-sns';
+import { aws } from '@nest-messaging/aws';
+import type { TestBroker } from '@nest-messaging/testing/conformance';
+import { queueName, topicName } from '../../packages/aws/src/names.js';
+import { startProxy } from '../../packages/rabbitmq/test/proxy.js';
+import { awsClient, awsCredentials, awsEndpoint, awsRegion } from '../support/aws.js';
+
+/** A run's own namespace, and one service in it. */
+const environment = { namespace: `c${randomBytes(4).toString('hex')}`, service: 'conformance' };
+
+/** Plain clients, which have never heard of the module. */
+const sns = new SNSClient(awsClient());
+const sqs = new SQSClient({ ...awsClient(), useQueueUrlAsEndpoint: false });
+
+/** SNS and SQS behind a proxy that can be cut. */
+export async function awsUnderTest(): Promise<TestBroker> {
+  const proxy = await startProxy(awsEndpoint());
+  const mark = new Set<string>();
+  const client = { credentials: awsCredentials };
+  return {
+    broker: aws({
+      region: awsRegion,
+      endpoint: proxy.url,
+      client,
+      visibilityTimeout: '6s',
+      discovery: '200ms',
+    }),
+    environment,
+    stall: () => proxy.away(),
+    away: () => proxy.away(),
+    cut: async () => proxy.cut(),
+    async foreign({ kind, name }, body, headers) {
+      const MessageAttributes = Object.fromEntries(
+        Object.entries(headers ?? {}).map(([key, value]) => [
+          key,
+          { DataType: 'String', StringValue: value },
+        ]),
+      );
+      const text = Buffer.from(body).toString();
+      if (kind === 'topic') {
+        const { TopicArn } = await sns.send(
+          new CreateTopicCommand({ Name: topicName(environment, name, false) }),
+        );
+        await sns.send(new PublishCommand({ TopicArn, Message: text, MessageAttributes }));
+      } else {
+        const { QueueUrl } = await sqs.send(
+          new GetQueueUrlCommand({ QueueName: queueName(environment, name, false) }),
+        );
+        await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: text, MessageAttributes }));
+      }
+    },
+    async listen(name, onBody) {
+      const { TopicArn } = await sns.send(
+        new CreateTopicCommand({ Name: topicName(environment, name, false) }),
+      );
+      const { QueueUrl } = await sqs.send(
+        new CreateQueueCommand({ QueueName: `plain-${randomBytes(6).toString('hex')}` }),
+      );
+      const { Attributes } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }),
+      );
+      const { SubscriptionArn } = await sns.send(
+        new SubscribeCommand({
+          TopicArn,
+          Protocol: 'sqs',
+          Endpoint: Attributes!.QueueArn,
+          Attributes: { RawMessageDelivery: 'true' },
+          ReturnSubscriptionArn: true,
+        }),
+      );
+      const ended = new AbortController();
+      const read = async (): Promise<void> => {
+        while (!ended.signal.aborted) {
+          const { Messages = [] } = await sqs.send(
+            new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 1, MaxNumberOfMessages: 10 }),
+          );
+          for (const { Body, ReceiptHandle } of Messages) {
+            onBody(Buffer.from(Body!));
+            await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+          }
+        }
+      };
+      const reading = read();
+      return async () => {
+        ended.abort();
+        await reading;
+        await sns.send(new UnsubscribeCommand({ SubscriptionArn }));
+        await sqs.send(new DeleteQueueCommand({ QueueUrl }));
+      };
+    },
+    unreachable: {
+      broker: aws({
+        region: awsRegion,
+        endpoint: 'http://127.0.0.1:1',
+        client: { credentials: { accessKeyId: 'someone', secretAccessKey: 's3cret' } },
+      }),
+      address: '127.0.0.1:1',
+      secret: 's3cret',
+    },
+    async cleanup(used) {
+      for (const { environment: owner } of used) mark.add(owner.namespace ?? '');
+      await proxy.close();
+    },
+  };
+}
+
+/** Deletes what all guarantees made, by the names that begin with the run's own. */
+export async function removeRest(): Promise<void> {
+  const { QueueUrls = [] } = await sqs.send(
+    new ListQueuesCommand({ QueueNamePrefix: environment.namespace, MaxResults: 1_000 }),
+  );
+  for (const QueueUrl of QueueUrls) await sqs.send(new DeleteQueueCommand({ QueueUrl }));
+  let NextToken: string | undefined;
+  do {
+    const page = await sns.send(new ListTopicsCommand({ NextToken }));
+    for (const { TopicArn } of page.Topics ?? [])
+      if (TopicArn?.includes(`:${environment.namespace}`))
+        await sns.send(new DeleteTopicCommand({ TopicArn }));
+    NextToken = page.NextToken;
+  } while (NextToken);
+  sns.destroy();
+  sqs.destroy();
+}
