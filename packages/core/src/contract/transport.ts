@@ -88,6 +88,16 @@ export interface Delivery {
   readonly deaths: number;
   /** The broker client's own message, for what only it can tell. */
   readonly raw: unknown;
+  /**
+   * Aborts when it is to go to another process soon: what has not begun is released, and so is what waits between two
+   * attempts; what runs may end. Left out where a broker moves nothing.
+   */
+  readonly leaving?: AbortSignal;
+  /**
+   * Aborts when another process may have it already: what runs is told by its context's signal, and nothing of it
+   * begins any more. Its settlement may be of no effect. Left out where the broker does not tell.
+   */
+  readonly lost?: AbortSignal;
 }
 
 /** Never rejects: whatever the handler does becomes a settlement. */

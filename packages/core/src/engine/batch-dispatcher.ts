@@ -41,9 +41,15 @@ export function createBatchDispatcher(
   /** When time alone completes the next batch, and what cancels the wait for it. */
   let timer: { readonly at: number; readonly cancel: () => void } | undefined;
 
+  /** What waits and may not begin any more is returned. One listener for all deliveries that share a signal. */
+  function releaseLeaving(): void {
+    for (const entry of gathering.remove(({ delivery }) => !settling.mayBegin(delivery)))
+      entry.resolve(settling.release(entry));
+  }
+
   stopping.addEventListener('abort', () => {
     timer?.cancel();
-    for (const entry of gathering.clear()) entry.resolve(settling.release(entry));
+    releaseLeaving();
   });
 
   /**
@@ -77,7 +83,7 @@ export function createBatchDispatcher(
 
   /** Back among those that wait, in its old place. */
   function again(entry: Entry, attempt: number, since: number): void {
-    if (stopping.aborted) entry.resolve(settling.release({ ...entry, attempt }));
+    if (!settling.mayBegin(entry.delivery)) entry.resolve(settling.release({ ...entry, attempt }));
     else gathering.add({ ...entry, attempt, since, alone: goesAlone(entry.delivery, attempt) });
   }
 
@@ -97,9 +103,13 @@ export function createBatchDispatcher(
   async function callHandler(batch: readonly Decoded[], signal: AbortSignal, know: Know): Promise<void> {
     const entries = new Map<MessageContext, Entry>();
     for (const { entry } of batch) {
-      const { attempt, receivedAt, delivery } = entry;
-      const own = { group, attempt, receivedAt, signal, raw: delivery.raw };
-      entries.set(new MessageContext(delivery.message, own), entry);
+      const {
+        attempt,
+        receivedAt,
+        delivery: { message, raw, lost },
+      } = entry;
+      const own = lost ? AbortSignal.any([signal, lost]) : signal;
+      entries.set(new MessageContext(message, { group, attempt, receivedAt, signal: own, raw }), entry);
     }
     const decide = (message: MessageContext, outcome: Outcome): void => {
       const entry = entries.get(message);
@@ -193,7 +203,8 @@ export function createBatchDispatcher(
     await parts.opened;
     const receivedAt = clock.now();
     const about: Attempt = { delivery, attempt: delivery.attempt, receivedAt };
-    if (stopping.aborted) return settling.release(about);
+    if (!settling.mayBegin(delivery)) return settling.release(about);
+    delivery.leaving?.addEventListener('abort', releaseLeaving, { once: true });
     return new Promise((resolve) => {
       gather({
         ...about,

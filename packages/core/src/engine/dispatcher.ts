@@ -45,23 +45,24 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
 
   /**
    * Rejects as the handler does, or when its time is up; validation is part of it. Answers whether the handler ran:
-   * none is started once the subscription stops.
+   * none is started once the subscription stops, or the delivery goes elsewhere.
    */
   function handle(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
     return limited(async (signal) => {
       const payload = await settling.payloadOf(delivery);
-      if (stopping.aborted || signal.aborted) return false;
+      if (signal.aborted || !settling.mayBegin(delivery)) return false;
       const { message, raw } = delivery;
       const context = new MessageContext(message, { group: options.group, attempt, receivedAt, signal, raw });
       await whileHandling(context, async () => parts.invoke(payload, context));
       return true;
-    });
+    }, delivery.lost);
   }
 
   async function attemptOnce(delivery: Delivery, attempt: number, receivedAt: number): Promise<Settlement> {
     const about = { delivery, attempt, receivedAt };
-    // Elsewhere the transport hands over no more than there are slots; in place it holds what waits, too.
-    const leave = inPlace ? await slots.take(0) : undefined;
+    // Elsewhere the transport hands over no more than there are slots; in place it holds what waits, too. What is to
+    // leave takes none: it does not begin.
+    const leave = inPlace ? await slots.take(0, delivery.leaving).catch(() => undefined) : undefined;
     try {
       const early = settling.beforeHandling(about);
       if (early) return early;
@@ -77,17 +78,19 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
     }
   }
 
-  /** Waits unless the subscription stops. */
-  function wait(ms: number): Promise<void> {
+  /** Waits unless the subscription stops, or the delivery is to leave. */
+  function wait(ms: number, leaving: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const stop = (): void => {
         cancel();
         waiting.delete(stop);
+        leaving?.removeEventListener('abort', stop);
         resolve();
       };
       const cancel = clock.schedule(stop, ms);
-      if (stopping.aborted) stop();
-      else waiting.add(stop);
+      waiting.add(stop);
+      leaving?.addEventListener('abort', stop, { once: true });
+      if (stopping.aborted || leaving?.aborted) stop();
     });
   }
 
@@ -95,7 +98,7 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
     for (let attempt = delivery.attempt; ; attempt++) {
       const settlement = await attemptOnce(delivery, attempt, receivedAt);
       if (settlement.type !== 'retry' || !inPlace) return settlement;
-      await wait(settlement.delay);
+      await wait(settlement.delay, delivery.leaving);
     }
   }
 

@@ -18,8 +18,8 @@ export interface Gathering<Entry extends Gathered> {
   next(now: number): { readonly batch: readonly Entry[] } | { readonly at: number | undefined };
   /** The batch has ended: what of it comes again was added before. */
   end(batch: readonly Entry[]): void;
-  /** Takes out all that waits. */
-  clear(): readonly Entry[];
+  /** Takes out of what waits all that are asked for. */
+  remove(which: (entry: Entry) => boolean): readonly Entry[];
 }
 
 /**
@@ -75,10 +75,10 @@ export function createGathering<Entry extends Gathered>(size: number, wait: numb
     end(batch) {
       for (const { key } of batch) if (key !== undefined) taken.delete(key);
     },
-    clear() {
-      const all = waiting;
-      waiting = [];
-      return all;
+    remove(which) {
+      const removed = waiting.filter(which);
+      waiting = waiting.filter((entry) => !which(entry));
+      return removed;
     },
   };
 }

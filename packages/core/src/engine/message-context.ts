@@ -19,7 +19,10 @@ export class MessageContext {
   readonly correlationId: string;
   /** `id` of the message whose handling published this one. */
   readonly causationId?: string;
-  /** Aborts when the handler's time is up or the application's drain time has passed. */
+  /**
+   * Aborts when the handler's time is up, the application's drain time has passed, or the broker gives the message to
+   * another process.
+   */
   readonly signal: AbortSignal;
   /** The broker client's own message. Using it binds the handler to one broker. */
   readonly raw: unknown;

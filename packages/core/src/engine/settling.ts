@@ -44,6 +44,8 @@ export interface Attempt {
 export interface Settling {
   /** Rejects with what `afterFailure` knows for poison: another attempt would find the same bytes. */
   payloadOf(delivery: Delivery): Promise<unknown>;
+  /** Whether a handler may begin with it: its subscription runs, and it does not go to another process. */
+  mayBegin(delivery: Delivery): boolean;
   /** Of a message that needs no handler: nothing starts any more, nobody wants it, or it has killed too often. */
   beforeHandling(about: Attempt): Settlement | undefined;
   /** An attempt begins. */
@@ -83,9 +85,9 @@ export function createSettling(parts: SettlingParts): Settling {
 
   function afterFailure(about: Attempt, thrown: unknown): Settlement {
     // Whatever a handler throws that was told to stop: it had no fair attempt.
-    if (parts.deadline.aborted) return release(about);
+    const { deaths, lost } = about.delivery;
+    if (parts.deadline.aborted || lost?.aborted) return release(about);
     const { attempt, receivedAt } = about;
-    const { deaths } = about.delivery;
     const error = thrown instanceof PoisonError ? thrown.cause : thrown;
     const hopeless =
       thrown instanceof PoisonError ||
@@ -110,9 +112,13 @@ export function createSettling(parts: SettlingParts): Settling {
     return { type: 'retry', delay, failure };
   }
 
+  const mayBegin = ({ leaving, lost }: Delivery): boolean =>
+    !parts.stopping.aborted && !leaving?.aborted && !lost?.aborted;
+
   return {
     release,
     afterFailure,
+    mayBegin,
     async payloadOf({ message }) {
       try {
         if (message.body.byteLength > parts.maxBodySize)
@@ -126,7 +132,7 @@ export function createSettling(parts: SettlingParts): Settling {
       }
     },
     beforeHandling(about) {
-      if (parts.stopping.aborted) return release(about);
+      if (!mayBegin(about.delivery)) return release(about);
       const { message, deaths } = about.delivery;
       if (message.expiresAt !== undefined && message.expiresAt <= clock.now()) {
         observe({ type: 'expired', ...handling(about) });

@@ -1,8 +1,11 @@
 import { HandlerTimeoutError, type Clock } from '../contract/index.js';
 import { deferred } from './deferred.js';
 
-/** Rejects as `run` does, or when its time is up; then the signal that it was given aborts, too. */
-export type TimeLimit = <T>(run: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+/**
+ * Rejects as `run` does, or when its time is up; then the signal that it was given aborts, too. So it does where `lost`
+ * aborts before.
+ */
+export type TimeLimit = <T>(run: (signal: AbortSignal) => Promise<T>, lost?: AbortSignal) => Promise<T>;
 
 /**
  * @param ms time of each run
@@ -13,7 +16,7 @@ export function createTimeLimit(ms: number, clock: Clock, deadline: AbortSignal)
   const running = new Set<(error: unknown) => void>();
   deadline.addEventListener('abort', () => running.forEach((giveUp) => giveUp(deadline.reason)));
 
-  return async (run) => {
+  return async (run, lost) => {
     const controller = new AbortController();
     const late = deferred<never>();
     const giveUp = (error: unknown): void => {
@@ -25,11 +28,14 @@ export function createTimeLimit(ms: number, clock: Clock, deadline: AbortSignal)
       ms,
     );
     running.add(giveUp);
+    const end = (): void => giveUp(lost?.reason);
+    lost?.addEventListener('abort', end, { once: true });
     try {
       return await Promise.race([run(controller.signal), late.promise]);
     } finally {
       cancelTimer();
       running.delete(giveUp);
+      lost?.removeEventListener('abort', end);
     }
   };
 }

@@ -85,7 +85,7 @@ describe('gathering', () => {
     waits.add(entry('3', { key: undefined }));
     expect(next(waits, 0)).toEqual(['1', '3']);
     expect(next(waits, 0)).toBe(900);
-    expect(waits.clear().map(({ name }) => name)).toEqual(['2']);
+    expect(waits.remove(() => true).map(({ name }) => name)).toEqual(['2']);
     expect(waits.waiting).toBe(0);
   });
 });
