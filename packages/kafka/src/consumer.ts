@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '@nest-messaging/core/contract';
 import { createBackoff, pause } from './backoff.js';
 import { DriverError } from './driver/driver-error.js';
@@ -14,6 +15,14 @@ export type End = 'done' | 'kept' | 'again';
 
 /** Works on one record: first decides what becomes of it, then carries that out. Neither rejects. */
 export type Work = () => Promise<() => Promise<End>>;
+
+/** For how long this process has a partition. */
+export interface Hold {
+  /** Aborts when work is to end soon: the consumer stops, or the partition goes to another process. */
+  readonly leaving: AbortSignal;
+  /** Aborts when another process may have it already. */
+  readonly lost: AbortSignal;
+}
 
 /** Reads partitions as they are assigned, works on what comes, and keeps positions. */
 export interface Consumer {
@@ -34,8 +43,9 @@ export interface ConsumerParts {
   readonly join: (holder: Holder) => Membership;
   /** Where to begin in partitions, in their order, or why that is not known now of one; asked again then. */
   readonly positions: (partitions: readonly Partition[]) => Promise<readonly (Position | DriverError)[]>;
-  /** `leaving` aborts when it is to end soon: the consumer stops, or the partition goes to another process. */
-  readonly work: (record: StoredRecord, leaving: AbortSignal) => Work;
+  readonly work: (record: StoredRecord, hold: Hold) => Work;
+  /** Nothing is handed over while a record before it is kept, or may yet be. */
+  readonly inOrder?: boolean;
   /**
    * Returns a record to the broker as a new one, confirmed, so that what is done behind it need not be repeated.
    * Left out: it is repeated.
@@ -55,7 +65,7 @@ export interface ConsumerParts {
 
 /** Done or in hand beyond the position kept, at most: what a crash repeats. */
 const WINDOW = 1_000;
-/** Positions are kept so often at least, in milliseconds, and as soon as so many records are done. */
+/** Positions are kept so often at least, in milliseconds, and sooner where so many records are done. */
 const KEEP = { every: 200, after: WINDOW / 4 };
 /** Records fetched ahead for each partition, and bytes. */
 const AHEAD = { records: 1_000, bytes: 1024 * 1024 };
@@ -81,11 +91,16 @@ interface Reading extends Partition {
   /** The position that the broker knows, and how many records were before it. */
   committed: number;
   known: number;
+  /** One for each time that it is to be given up. */
   leaving: AbortController;
-  lost: boolean;
+  readonly lost: AbortController;
   /** Why the broker does not let it be read; told once. */
   problem: string | undefined;
-  /** Kept when it was to be given up, which it need not be: handed over again before all others. */
+  /** Why the broker does not take its position, and will not; told once. */
+  refusal: string | undefined;
+  /** It need not be given up after all, and goes on as soon as nothing is in hand. */
+  goesOn: boolean;
+  /** Kept when it was to be given up: handed over again before all others. */
   returned: Handed<StoredRecord>[];
   /** Called when nothing is in hand, or when it need not be given up after all. */
   settled: (() => void) | undefined;
@@ -156,7 +171,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     if (code !== 'OFFSET_OUT_OF_RANGE') {
       if (reading.problem === undefined)
         warn(`topic '${reading.topic}', partition ${reading.partition} cannot be read; trying again`, error);
-      reading.problem = `partition ${reading.partition} of '${reading.topic}': ${message}`;
+      reading.problem = `${nameOf(reading)}: ${message}`;
       // Not asked for again before that: a partition that answers with an error would answer at once.
       const asked = reading.fetchFrom;
       reading.fetchFrom = -1;
@@ -165,12 +180,14 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       fetching.wake();
       return;
     }
+    // So a topic is known that was made anew, too; but not one that has more records by then than the old one had when
+    // it was read last: of that, what is before the position is passed over, as nothing tells it from the old one.
     // Not asked for again before it is known where to go on: it would be told, and reported, once more.
     const asked = reading.fetchFrom;
     reading.fetchFrom = -1;
     try {
       const earliest = (await client.offsets(reading.topic, 'earliest'))[reading.partition] ?? 0;
-      if (reading.lost) return;
+      if (reading.lost.signal.aborted) return;
       parts.onGap({ ...reading, offset: asked }, earliest);
       reading.fetchFrom = earliest;
       if (reading.head === reading.ahead.length) reading.progress.skipTo(earliest);
@@ -182,15 +199,17 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     fetching.wake();
   };
 
+  const hasNext = ({ head, ahead, progress, known }: Reading): boolean =>
+    head < ahead.length && progress.handed - known < WINDOW;
+
   /** The next one that has something to hand over. */
   const next = (): Reading | undefined => {
     for (let tried = 0; tried < ring.length; tried++) {
       turn = (turn + 1) % ring.length;
       const reading = ring[turn]!;
       if (
-        reading.head < reading.ahead.length &&
+        (reading.returned.length > 0 || hasNext(reading)) &&
         !reading.leaving.signal.aborted &&
-        reading.progress.handed - reading.known < WINDOW &&
         reading.bytesInHand < maxBytesInHand
       )
         return reading;
@@ -202,6 +221,12 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     while (inHand < maxInHand && !stopping) {
       const reading = next();
       if (!reading) return;
+      const returned = reading.returned.shift();
+      if (returned) {
+        reading.progress.handAgain(returned);
+        take(reading, returned);
+        continue;
+      }
       const record = reading.ahead[reading.head]!;
       reading.ahead[reading.head] = undefined!;
       reading.head++;
@@ -211,16 +236,19 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       if (isNote(record)) {
         reading.progress.end(handed, 'done');
         keepSoon(reading);
-      } else {
-        inHand++;
-        reading.bytesInHand += size(record);
-        void carry(reading, handed);
-      }
+      } else take(reading, handed);
     }
   };
 
+  const take = (reading: Reading, handed: Handed<StoredRecord>): void => {
+    inHand++;
+    reading.bytesInHand += size(handed.record);
+    void carry(reading, handed);
+  };
+
   const carry = async (reading: Reading, handed: Handed<StoredRecord>): Promise<void> => {
-    const work = parts.work(handed.record, reading.leaving.signal);
+    const hold = { leaving: reading.leaving.signal, lost: reading.lost.signal };
+    const work = parts.work(handed.record, hold);
     for (;;) {
       undecided.set(handed, reading);
       const carryOut = await work();
@@ -236,20 +264,31 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     inHand--;
     reading.bytesInHand -= size(handed.record);
     reading.progress.end(handed, how);
-    if (reading.progress.inHand === 0) reading.settled?.();
+    if (reading.progress.inHand === 0) {
+      reading.settled?.();
+      if (reading.goesOn) restart(reading);
+    }
     if (inHand === 0) for (const resolve of quiet) resolve();
-    if (!reading.lost) keepSoon(reading);
+    if (!reading.lost.signal.aborted) keepSoon(reading);
     pump();
   };
 
   const keepSoon = (reading: Reading): void => {
     if (reading.progress.position - reading.committed >= KEEP.after) void keep();
-    else cancelKeep ??= clock.schedule(() => void keep(), KEEP.every);
+    else keepLater();
+  };
+
+  const keepLater = (): void => {
+    cancelKeep ??= clock.schedule(() => void keep(), KEEP.every);
   };
 
   /** Keeps all positions that have moved; one request at a time. Never rejects. */
   const keep = (): Promise<void> => {
-    keeping ??= keepMoved().finally(() => (keeping = undefined));
+    keeping ??= keepMoved().finally(() => {
+      keeping = undefined;
+      // They went on meanwhile, or were not taken: nothing else may come that would have them kept.
+      if (!stopping && ring.some(isBehind)) keepLater();
+    });
     return keeping;
   };
 
@@ -262,22 +301,34 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       passed: reading.progress.passed,
     }));
     if (moved.length === 0) return;
-    try {
-      await membership.commit(
-        moved.map(({ reading: { topic, partition }, offset }) => ({ topic, partition, offset })),
-      );
-      for (const { reading, offset, passed } of moved) {
+    const outcomes = await membership
+      .commit(moved.map(({ reading: { topic, partition }, offset }) => ({ topic, partition, offset })))
+      .catch((error: unknown) => moved.map(() => driverError(error)));
+    const refused: { readonly reading: Reading; readonly error: DriverError }[] = [];
+    for (const [at, { reading, offset, passed }] of moved.entries()) {
+      const error = outcomes[at];
+      // One that may be taken later, after a rebalance or a lost connection, is: what is done is done.
+      const refusal = error && !error.retryable ? error.message : undefined;
+      if (error && refusal !== undefined && reading.refusal === undefined) refused.push({ reading, error });
+      if (!error) {
         reading.committed = offset;
         reading.known = passed;
       }
-      pump();
-    } catch {
-      // A rebalance or a lost connection; what is done is done, and its position is kept later.
-      if (!stopping) cancelKeep ??= clock.schedule(() => void keep(), KEEP.every);
+      if (!error || refusal !== undefined) reading.refusal = refusal;
     }
+    if (refused.length > 0 && !stopping) {
+      const which = refused.map(({ reading }) => nameOf(reading)).join(', ');
+      warn(
+        `Kafka refuses positions: what is done there comes again, and after ${WINDOW} records nothing more is read; trying again: ${which}`,
+        refused[0]!.error,
+      );
+    }
+    pump();
   };
 
-  const behind = (some: readonly Reading[]): boolean => some.some(isBehind);
+  /** What the broker refuses is not waited for. */
+  const behind = (some: readonly Reading[]): boolean =>
+    some.some((reading) => isBehind(reading) && reading.refusal === undefined);
 
   /** Returns what is kept in front of what is done, and keeps the positions, within a time limit. */
   const finish = async (some: readonly Reading[]): Promise<void> => {
@@ -292,7 +343,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
           gaps.map(async ({ handed }) => {
             try {
               await Promise.race([handBack(handed.record), rejection(late.signal)]);
-              reading.progress.end(handed, 'done');
+              // It may be in hand again, if the partition need not be given up any more.
+              if (handed.state === 'kept') reading.progress.end(handed, 'done');
             } catch {
               // Then it stays where it is, and what is done behind it comes again.
             }
@@ -328,12 +380,14 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       opening.delete(keyOf(topic, partition));
       if (!reading) return;
       reading.leaving.abort();
+      reading.goesOn = false;
       reading.returned = [];
       if (reading.progress.inHand > 0)
         await new Promise<void>((resolve) => {
           reading.settled = resolve;
         });
-      if (reading.leaving.signal.aborted && !reading.lost) await finish([reading]);
+      if (reading.leaving.signal.aborted && !reading.goesOn && !reading.lost.signal.aborted)
+        await finish([reading]);
     },
     lost(partitions) {
       for (const { topic, partition } of partitions) {
@@ -341,8 +395,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         opening.delete(key);
         const reading = readings.get(key);
         if (!reading) continue;
-        reading.lost = true;
         reading.leaving.abort();
+        reading.lost.abort();
         reading.settled?.();
         readings.delete(key);
       }
@@ -352,10 +406,19 @@ export function createConsumer(parts: ConsumerParts): Consumer {
 
   /** Was to be given up, and need not be. */
   const goOn = (reading: Reading): void => {
-    reading.leaving = new AbortController();
+    reading.goesOn = true;
     reading.settled?.();
     reading.settled = undefined;
+    // What is in hand may yet be kept, and must then come before what is next.
+    if (!parts.inOrder || reading.progress.inHand === 0) restart(reading);
+  };
+
+  const restart = (reading: Reading): void => {
+    if (stopping || reading.lost.signal.aborted) return;
+    reading.goesOn = false;
+    reading.leaving = silent();
     reading.returned = reading.progress.kept().map(({ handed }) => handed);
+    fetching.wake();
   };
 
   const openAll = async (partitions: readonly Partition[]): Promise<void> => {
@@ -398,9 +461,11 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       progress: createProgress(offset),
       committed: offset,
       known: 0,
-      leaving: new AbortController(),
-      lost: false,
+      leaving: silent(),
+      lost: silent(),
       problem: undefined,
+      refusal: undefined,
+      goesOn: false,
       returned: [],
       settled: undefined,
     });
@@ -435,7 +500,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         membership.problem ??
         fetching.problem ??
         openingProblem ??
-        ring.find(({ problem }) => problem !== undefined)?.problem
+        ring.map((reading) => reading.problem ?? refusalOf(reading)).find((problem) => problem !== undefined)
       );
     },
     get lag() {
@@ -470,9 +535,21 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   };
 }
 
+const nameOf = ({ topic, partition }: Partition): string => `partition ${partition} of '${topic}'`;
+
+const refusalOf = (reading: Reading): string | undefined =>
+  reading.refusal && `the position of ${nameOf(reading)} is refused: ${reading.refusal}`;
+
 /** What is done is not known to the broker. The position may be a lower one, where a topic was made anew. */
 function isBehind({ lost, progress, committed }: Reading): boolean {
-  return !lost && progress.position !== committed;
+  return !lost.signal.aborted && progress.position !== committed;
+}
+
+/** All that is in hand listens to its signal, which Node 20 takes for a leak. */
+function silent(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 /** Rejects once the signal aborts. */

@@ -75,8 +75,8 @@ export interface KafkaOptions {
   /** Without a sign of life for so long, a process counts as dead, and others take over its partitions. @default '30s' */
   readonly sessionTimeout?: Duration;
   /**
-   * How long running handlers may hold up a partition that goes to another process. Those that take longer go on, and
-   * their messages are delivered there, too.
+   * How long running handlers may hold up a partition that goes to another process. Those that take longer are told by
+   * their context's `signal`, and their messages are delivered there, too.
    * @default '60s'
    */
   readonly rebalanceTimeout?: Duration;

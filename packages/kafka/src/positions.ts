@@ -1,3 +1,4 @@
+import { askForEach } from './at-a-time.js';
 import { DriverError } from './driver/driver-error.js';
 import type { Client, Partition, Position } from './driver/driver.js';
 import { driverError } from './errors.js';
@@ -34,20 +35,19 @@ export interface Begun {
  * is a note in the subscription's own topic.
  */
 export async function begin({ client, group, topics, own, from }: Beginning): Promise<Begun> {
-  const committed = await client.committed(group, [own, ...topics]);
-  const noted = (await client.offsets(own, 'latest')).some((offset) => offset > 0);
+  const [committed, ends] = await Promise.all([
+    client.committed(group, [own, ...topics]),
+    client.offsets(own, 'latest'),
+  ]);
+  const noted = ends.some((offset) => offset > 0);
   if (committed.length > 0) return { how: 'known', noted };
   if (noted) return { how: 'forgotten', noted };
-  const positions: Position[] = [];
-  for (const topic of [own, ...topics]) {
+  const positions = await askForEach([own, ...topics], async (topic) => {
     const offsets = await client.offsets(topic, from === 'now' && topic !== own ? 'latest' : 'earliest');
-    offsets.forEach((offset, partition) => positions.push({ topic, partition, offset }));
-  }
+    return offsets.map((offset, partition) => ({ topic, partition, offset, metadata: BEGUN }));
+  });
   try {
-    await client.commit(
-      { group, ...NOBODY },
-      positions.map((position) => ({ ...position, metadata: BEGUN })),
-    );
+    await setPositions(client, group, positions.flat());
   } catch (error) {
     if (driverError(error).code === 'TOPIC_AUTHORIZATION_FAILED') {
       // Where the user may read other topics, theirs are kept, which would look as if it had begun.
@@ -59,6 +59,21 @@ export async function begin({ client, group, topics, own, from }: Beginning): Pr
     return { how: 'known', noted };
   }
   return { how: 'begun', noted };
+}
+
+/**
+ * Sets the positions of a group without members.
+ * @throws {DriverError} if one of them is refused; others may be set by then. `UNKNOWN_MEMBER_ID`: it has members, and
+ * nothing is set
+ */
+export async function setPositions(
+  client: Client,
+  group: string,
+  positions: readonly Parameters<Client['commit']>[1][number][],
+): Promise<void> {
+  const outcomes = await client.commit({ group, ...NOBODY }, positions);
+  const refusal = outcomes.find((outcome) => outcome !== undefined);
+  if (refusal) throw refusal;
 }
 
 export interface Resuming {
@@ -76,13 +91,13 @@ export interface Resuming {
 export async function resume(parts: Resuming): Promise<(Position | DriverError)[]> {
   const { client, group, partitions, onGap } = parts;
   const topics = [...byTopic(partitions).keys()];
-  const committed = await client.committed(group, topics);
-  const earliest = new Map<string, number[] | DriverError>();
-  for (const topic of topics)
-    earliest.set(
-      topic,
-      await client.offsets(topic, 'earliest').catch((error: unknown) => driverError(error)),
-    );
+  const [committed, told] = await Promise.all([
+    client.committed(group, topics),
+    askForEach(topics, (topic) =>
+      client.offsets(topic, 'earliest').catch((error: unknown) => driverError(error)),
+    ),
+  ]);
+  const earliest = new Map(topics.map((topic, at) => [topic, told[at]!]));
   return partitions.map((one) => {
     const offsets = earliest.get(one.topic)!;
     if (offsets instanceof DriverError) return offsets;

@@ -1,6 +1,6 @@
 import type { Clock, TransportEvent } from '@nest-messaging/core/contract';
 import { pause } from './backoff.js';
-import { createConsumer, type Consumer, type End, type Work } from './consumer.js';
+import { createConsumer, type Consumer, type End, type Hold, type Work } from './consumer.js';
 import { nextHop } from './delays.js';
 import type { Client, NewTopic, StoredRecord } from './driver/driver.js';
 import type { Holder, Membership } from './group/membership.js';
@@ -74,7 +74,7 @@ export function createRelay(parts: RelayParts): Consumer {
   };
 
   const work =
-    (record: StoredRecord, leaving: AbortSignal): Work =>
+    (record: StoredRecord, { leaving }: Hold): Work =>
     async () => {
       const until = readDelayed(record)?.until ?? 0;
       await pause(clock, until - clock.now(), leaving);

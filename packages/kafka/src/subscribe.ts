@@ -6,6 +6,7 @@ import {
   type Subscription,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
+import { askForEach } from './at-a-time.js';
 import { createConsumer, type Consumer } from './consumer.js';
 import type { DriverError } from './driver/driver-error.js';
 import type { Client, Partition, Position } from './driver/driver.js';
@@ -157,14 +158,16 @@ async function live(
   topics: readonly string[],
 ): Promise<(partitions: readonly Partition[]) => Promise<Position[]>> {
   const ends = new Map<string, number>();
-  for (const topic of topics)
-    (await client.offsets(topic, 'latest')).forEach((offset, partition) =>
-      ends.set(keyOf(topic, partition), offset),
-    );
+  await askForEach(topics, async (topic) => {
+    const offsets = await client.offsets(topic, 'latest');
+    offsets.forEach((offset, partition) => ends.set(keyOf(topic, partition), offset));
+  });
   return async (partitions) =>
-    partitions.map(({ topic, partition }) => ({
-      topic,
-      partition,
-      offset: ends.get(keyOf(topic, partition)) ?? 0,
-    }));
+    partitions.map(({ topic, partition }) => {
+      const key = keyOf(topic, partition);
+      const offset = ends.get(key) ?? 0;
+      // A topic that is made anew under the same name begins with its first record.
+      ends.delete(key);
+      return { topic, partition, offset };
+    });
 }

@@ -6,7 +6,7 @@ import {
   type TransportEvent,
 } from '@nest-messaging/core/contract';
 import { pause } from './backoff.js';
-import type { End, Work } from './consumer.js';
+import type { End, Hold, Work } from './consumer.js';
 import { nextHop } from './delays.js';
 import type { NewRecord, NewTopic, StoredRecord } from './driver/driver.js';
 import type { Publisher } from './publisher.js';
@@ -36,8 +36,10 @@ const AGAIN_AFTER = 1_000;
 
 /** A subscription's dealings with one record after the other. */
 export interface SubscriptionWork {
+  /** Where order counts, a record that comes back must come before those behind it. */
+  readonly inOrder: boolean;
   /** Hands records to the engine, and carries out what it decides. */
-  readonly work: (record: StoredRecord, leaving: AbortSignal) => Work;
+  readonly work: (record: StoredRecord, hold: Hold) => Work;
   /** Returns a record unhandled, behind the others; undefined where it must keep its place. */
   readonly handBack: ((record: StoredRecord) => Promise<void>) | undefined;
 }
@@ -58,7 +60,7 @@ export function workOn(parts: SubscriptionParts): SubscriptionWork {
         return send(() => copy);
       };
 
-  const work = (record: StoredRecord, leaving: AbortSignal): Work => {
+  const work = (record: StoredRecord, { leaving, lost }: Hold): Work => {
     const received = read(record, subscription.source, owner);
     const { message } = received;
     const takenAt = clock.now();
@@ -67,7 +69,7 @@ export function workOn(parts: SubscriptionParts): SubscriptionWork {
 
     const decide = async (): Promise<Settlement> => {
       try {
-        return await handle({ message, attempt, deaths: 0, raw: record.raw });
+        return await handle({ message, attempt, deaths: 0, raw: record.raw, leaving, lost });
       } catch (error) {
         report({
           type: 'warning',
@@ -109,6 +111,8 @@ export function workOn(parts: SubscriptionParts): SubscriptionWork {
     };
 
     const carryOut = async (settlement: Settlement): Promise<End> => {
+      // Whoever has it now begins with it anew, as no position passes it here: a copy would be one more.
+      if (lost.aborted) return 'kept';
       switch (settlement.type) {
         case 'acknowledge':
           return 'done';
@@ -154,5 +158,5 @@ export function workOn(parts: SubscriptionParts): SubscriptionWork {
     };
   };
 
-  return { work, handBack };
+  return { work, handBack, inOrder: subscription.ordered };
 }

@@ -35,7 +35,10 @@ describe('A relay', () => {
       join: (holder) => ({
         start: async () => holder.assigned([{ topic: level, partition: 0 }]),
         problem: undefined,
-        commit: async ([{ offset }]: readonly [Position]) => void committed.push(offset),
+        commit: async ([{ offset }]: readonly [Position]) => {
+          committed.push(offset);
+          return [undefined];
+        },
         leave: async () => {},
       }),
       publisher: {

@@ -190,10 +190,11 @@ export interface Client {
   members(group: string): Promise<number>;
   /** What was committed for these topics; partitions without a commit are missing. */
   committed(group: string, topics: readonly string[]): Promise<CommittedPosition[]>;
+  /** Answers in the same order: `undefined` is kept. */
   commit(
     membership: Membership,
     positions: readonly (Position & { readonly metadata?: string })[],
-  ): Promise<void>;
+  ): Promise<readonly (DriverError | undefined)[]>;
   /** Forgets a group without members. That there is none is no error. */
   deleteGroup(group: string): Promise<void>;
 }

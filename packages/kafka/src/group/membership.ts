@@ -1,6 +1,6 @@
 import type { Clock } from '@nest-messaging/core/contract';
 import { createBackoff, pause } from '../backoff.js';
-import type { DriverError } from '../driver/driver-error.js';
+import { DriverError } from '../driver/driver-error.js';
 import type { Client, Membership as Ticket, Partition, Position } from '../driver/driver.js';
 import { driverError } from '../errors.js';
 import { assign, keyOf, type Sharing } from './assign.js';
@@ -22,8 +22,12 @@ export interface Membership {
   start(): Promise<void>;
   /** Why it is not a member now; undefined while it is. */
   readonly problem: string | undefined;
-  /** @throws {DriverError} if the positions could not be kept; those of partitions that it still has may be kept later */
-  commit(positions: readonly Position[]): Promise<void>;
+  /**
+   * Answers in the same order: `undefined` is kept.
+   * @throws {DriverError} if none could be kept; it is `retryable` where those of partitions that it still has may be
+   * kept later
+   */
+  commit(positions: readonly Position[]): Promise<readonly (DriverError | undefined)[]>;
   /** Gives everything back. What was not finished goes to others. Safe to call twice; never rejects. */
   leave(): Promise<void>;
 }
@@ -293,13 +297,12 @@ export function createMembership(parts: MembershipParts): Membership {
       return problem;
     },
     async commit(positions) {
-      try {
-        await client.commit(ticket, positions);
-      } catch (error) {
-        // Told by the broker that it is no member: the loop learns of it now rather than at the next heartbeat.
-        if (FENCED.has(driverError(error).code)) wake.abort();
-        throw error;
-      }
+      const outcomes = await client.commit(ticket, positions);
+      const fence = outcomes.find((error) => error && FENCED.has(error.code));
+      if (!fence) return outcomes;
+      // Told by the broker that it is no member: the loop learns of it now rather than at the next heartbeat.
+      wake.abort();
+      throw new DriverError(fence.code, fence.message, { retryable: true, cause: fence });
     },
     leave() {
       left ??= (async () => {

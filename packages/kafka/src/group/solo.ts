@@ -16,20 +16,27 @@ export interface SoloParts {
 /** A process that reads everything by itself, and whose positions end with it: no group is needed for that. */
 export function createSolo({ client, holder, topics, discovery, clock }: SoloParts): Membership {
   const ended = new AbortController();
-  let known = '';
+  let known = new Map<string, Partition>();
+  /** Not found at the last look. */
+  let missing: ReadonlySet<string> = new Set();
 
   const look = async (): Promise<void> => {
     const leaders = await client.leaders(await topics());
-    const all: Partition[] = [...leaders].flatMap(([topic, list]) =>
-      list.map((_, partition) => ({ topic, partition })),
+    if (ended.signal.aborted) return;
+    const found = new Map(
+      [...leaders].flatMap(([topic, list]) =>
+        list.map((_, partition) => [keyOf(topic, partition), { topic, partition }] as const),
+      ),
     );
-    const keys = all
-      .map(({ topic, partition }) => keyOf(topic, partition))
-      .sort()
-      .join();
-    if (keys === known || ended.signal.aborted) return;
-    known = keys;
-    holder.assigned(all);
+    const gone = [...known].filter(([key]) => !found.has(key));
+    // A broker that has just come up may not know of all yet: deleted is what is missing twice.
+    const lost = gone.filter(([key]) => missing.has(key));
+    missing = new Set(gone.map(([key]) => key));
+    for (const [key] of lost) known.delete(key);
+    if (lost.length > 0) holder.lost(lost.map(([, partition]) => partition));
+    if ([...found.keys()].every((key) => known.has(key))) return;
+    known = new Map([...known, ...found]);
+    holder.assigned([...known.values()]);
   };
 
   const watch = async (): Promise<void> => {
@@ -56,7 +63,9 @@ export function createSolo({ client, holder, topics, discovery, clock }: SoloPar
       void watch();
     },
     problem: undefined,
-    async commit() {},
+    async commit(positions) {
+      return positions.map(() => undefined);
+    },
     async leave() {
       ended.abort();
     },

@@ -112,6 +112,40 @@ onEachDriver('While a subscription runs', (test) => {
   });
 });
 
+onEachDriver('While a broadcast runs', (test) => {
+  test('its topic is deleted, and made anew with more than it had: it gets all of that', async ({
+    open,
+    arrange,
+    mark,
+  }) => {
+    const application = await open({ partitions: 1 });
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const probe = await application.subscribe(
+      'a',
+      async ({ message }) => {
+        if (Buffer.from(message.body).toString() === '4') await held;
+        return { type: 'acknowledge' };
+      },
+      { broadcast: true },
+    );
+    const lag = async (): Promise<number | undefined> =>
+      (await application.transport.health()).parts.find((part) => part.lag !== undefined)?.lag;
+    await publishAll(application, 'a', bodies(5));
+    await until(async () => probe.seen.length === 5 && (await lag()) === 1, 'the one that is held');
+    await arrange((admin) => admin.deleteTopics({ topics: [`${mark}.a`] }));
+    await until(async () => (await lag()) === 0, 'the loss to be noticed');
+    letGo();
+    await publishAll(application, 'a', bodies(10, 5));
+    await until(
+      () => probe.seen.length >= 15,
+      () => `all, not ${probe.texts.join()}`,
+    );
+    expect(sorted(probe.texts)).toEqual(bodies(15));
+    await until(async () => (await lag()) === 0, 'all to be done');
+  });
+});
+
 onEachDriver('While no process of a group runs', (test) => {
   test('its positions vanish: the gap is told, and it goes on with the oldest that is kept', async (stage) => {
     const { open, arrange } = stage;

@@ -29,6 +29,7 @@ interface Play {
     join: () => Error | undefined;
     sync: () => Error | undefined;
     heartbeat: (ticket: Ticket) => Error | undefined;
+    commit: () => DriverError | undefined;
     partitions: number;
     topics: string[];
     leader: boolean;
@@ -56,6 +57,7 @@ function play(): Play {
     join: () => undefined,
     sync: () => undefined,
     heartbeat: () => undefined,
+    commit: () => undefined,
     partitions: 2,
     topics: ['t'],
     leader: false,
@@ -90,8 +92,9 @@ function play(): Play {
     async leaders(topics: readonly string[]): Promise<Map<string, number[]>> {
       return new Map(topics.map((topic) => [topic, Array.from({ length: broker.partitions }, () => 1)]));
     },
-    async commit({ generation: at }: Ticket): Promise<void> {
+    async commit({ generation: at }: Ticket, positions: readonly unknown[]) {
       log.push(`commit in ${at}`);
+      return positions.map(() => broker.commit());
     },
   } as unknown as Client;
   const membership = createMembership({
@@ -369,5 +372,22 @@ describe('A member of a group', () => {
     await clock.advance(1_000);
     await membership.commit([]);
     expect(log.filter((line) => line.startsWith('commit'))).toEqual(['commit in 1', 'commit in 2']);
+  });
+
+  it('whose positions are refused because it is none looks at once, and may keep them later', async () => {
+    const { clock, broker, log, membership } = await joined();
+    const position = { topic: 't', partition: 0, offset: 1 };
+    broker.commit = () => failure('TOPIC_AUTHORIZATION_FAILED');
+    expect(await membership.commit([position])).toEqual([
+      expect.objectContaining({ code: 'TOPIC_AUTHORIZATION_FAILED' }),
+    ]);
+    broker.commit = () => failure('ILLEGAL_GENERATION');
+    broker.heartbeat = once(failure('ILLEGAL_GENERATION'));
+    await expect(membership.commit([position])).rejects.toMatchObject({
+      code: 'ILLEGAL_GENERATION',
+      retryable: true,
+    });
+    await clock.advance(0);
+    expect(log.slice(2)).toEqual(['lost 0,1', 'join 2', 'assigned 0,1']);
   });
 });

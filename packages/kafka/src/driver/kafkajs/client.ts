@@ -29,6 +29,8 @@ const LOOK_AGAIN = 50;
 const UNKNOWN_SERVER_ERROR = -1;
 const TOPIC_ALREADY_EXISTS = 36;
 const GROUP_ID_NOT_FOUND = 69;
+/** Loading, not available, elsewhere. */
+const NOT_THE_COORDINATOR = new Set([14, 15, 16]);
 
 /** A topic, and the node that leads each of its partitions; asked about until the deadline. */
 interface Led {
@@ -253,7 +255,7 @@ export function makeClient(cluster: Cluster, { requestTimeout, connectTimeout }:
     },
 
     async commit({ group, memberId, generation }, positions) {
-      if (positions.length === 0) return;
+      if (positions.length === 0) return [];
       const topics = [...grouped(positions, ({ topic }) => topic)].map(([topic, partitions]) => ({
         topic,
         partitions: partitions.map(({ partition, offset, metadata }) => ({
@@ -263,7 +265,26 @@ export function makeClient(cluster: Cluster, { requestTimeout, connectTimeout }:
         })),
       }));
       const request = { groupId: group, groupGenerationId: generation, memberId, topics };
-      await askCoordinator(group, (broker) => broker.offsetCommit(request));
+      const { responses } = await askCoordinator(group, async (broker) => {
+        const answer = await broker.offsetCommit(request);
+        // Whoever does not keep the group says so for each partition.
+        const codes = answer.responses.flatMap(({ partitions }) => partitions.map((one) => one.errorCode));
+        const elsewhere = codes.find((code) => NOT_THE_COORDINATOR.has(code));
+        if (elsewhere !== undefined)
+          throw brokerError(elsewhere, `The broker does not keep the group ${group} now.`);
+        return answer;
+      });
+      const codes = new Map(
+        responses.flatMap(({ topic, partitions }) =>
+          partitions.map(({ partition, errorCode }) => [keyOf({ topic, partition }), errorCode]),
+        ),
+      );
+      return positions.map((position) => {
+        const code = codes.get(keyOf(position)) ?? UNKNOWN_SERVER_ERROR;
+        if (code === 0) return undefined;
+        const { topic, partition } = position;
+        return brokerError(code, `The position in partition ${partition} of ${topic} was not kept.`);
+      });
     },
 
     async deleteGroup(group) {

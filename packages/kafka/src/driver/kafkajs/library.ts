@@ -152,7 +152,9 @@ export interface Broker {
       readonly offset: string;
       readonly metadata?: string;
     }>[];
-  }): Promise<unknown>;
+  }): Promise<{
+    readonly responses: readonly PerPartition<{ readonly partition: number; readonly errorCode: number }>[];
+  }>;
   deleteGroups(
     groups: readonly string[],
   ): Promise<{ readonly results: readonly { readonly errorCode: number }[] }>;

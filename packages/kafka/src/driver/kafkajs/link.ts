@@ -42,8 +42,11 @@ export interface LinkSetup {
   readonly onEnd: () => void;
 }
 
-/** Metadata, CreateTopics and DeleteRecords: they answer for each topic, and kafkajs would throw for all. */
-const ANSWERED_ONE_BY_ONE = new Set([3, 19, 21]);
+/**
+ * Metadata, OffsetCommit, CreateTopics and DeleteRecords: they answer for each topic or partition, and kafkajs would
+ * throw for all.
+ */
+const ANSWERED_ONE_BY_ONE = new Set([3, 8, 19, 21]);
 /** As kafkajs's own socket factory has it. */
 const KEEP_ALIVE_DELAY = 60_000;
 /** A TLS alert is how a broker with TLS answers a client without. */

@@ -1,6 +1,6 @@
 import type { Client, CommittedPosition } from '../driver.js';
 import { brokerError } from '../driver-error.js';
-import { byTopic } from '../by-topic.js';
+import { byTopic, keyOf } from '../by-topic.js';
 import type { Cluster } from './cluster.js';
 
 type Groups = Pick<
@@ -12,6 +12,7 @@ type Groups = Pick<
 };
 
 const PROTOCOL_TYPE = 'consumer';
+const UNKNOWN_SERVER_ERROR = -1;
 const GROUP_ID_NOT_FOUND = 69;
 const MEMBER_ID_REQUIRED = 79;
 
@@ -144,7 +145,7 @@ export function groupRequests(cluster: Cluster): Groups {
     },
 
     async commit({ group, memberId, generation }, positions) {
-      if (positions.length === 0) return;
+      if (positions.length === 0) return [];
       const answer = await cluster.askCoordinator({
         group,
         api: library.offsetCommitV8.api,
@@ -162,10 +163,17 @@ export function groupRequests(cluster: Cluster): Groups {
         ],
         codes: ({ topics }) => topics.flatMap(({ partitions }) => partitions.flatMap(ownCode)),
       });
-      check(
-        `positions of group '${group}' cannot be committed`,
-        answer.topics.flatMap(({ partitions }) => partitions.flatMap(ownCode)),
+      const codesOf = new Map(
+        answer.topics.flatMap(({ name: topic, partitions }) =>
+          partitions.map((one) => [keyOf({ topic, partition: one.partitionIndex }), one.errorCode]),
+        ),
       );
+      return positions.map((position) => {
+        const code = codesOf.get(keyOf(position)) ?? UNKNOWN_SERVER_ERROR;
+        if (code === 0) return undefined;
+        const { topic, partition } = position;
+        return brokerError(code, `the position in partition ${partition} of '${topic}' was not kept`);
+      });
     },
 
     async deleteGroup(group) {

@@ -1,0 +1,81 @@
+import { describe, expect, it } from '@jest/globals';
+import { systemClock, type Delivery, type Settlement } from '@nest-messaging/core/contract';
+import type { StoredRecord } from '../src/driver/driver.js';
+import { workOn } from '../src/subscription.js';
+import { deadLetter, retry } from './stage.js';
+
+const record: StoredRecord = {
+  topic: 'a',
+  partition: 0,
+  offset: 0,
+  timestamp: 0,
+  key: null,
+  value: Buffer.from('{}'),
+  headers: [],
+  raw: undefined,
+};
+
+function play(settlement: Settlement) {
+  const sent: string[] = [];
+  let delivery!: Delivery;
+  const { work } = workOn({
+    owner: { service: 's' },
+    subscription: {
+      source: { kind: 'topic', name: 'a' },
+      group: 'g',
+      ordered: false,
+      broadcast: false,
+      maxUnsettled: 1,
+    },
+    what: 'it',
+    names: { group: 'g.a', retry: 'retry', dead: 'dead' },
+    delays: { group: 'g--delay', levels: [] },
+    needs: [],
+    handle: async (given) => {
+      delivery = given;
+      return settlement;
+    },
+    publisher: {
+      send: async (outgoing) => void sent.push(outgoing.record().topic),
+      blocked: undefined,
+      close: async () => {},
+    },
+    clock: systemClock,
+    abandoned: new AbortController().signal,
+    report: () => {},
+  });
+  const [leaving, lost] = [new AbortController(), new AbortController()];
+  return {
+    sent,
+    leaving,
+    lost,
+    run: work(record, { leaving: leaving.signal, lost: lost.signal }),
+    delivery: () => delivery,
+  };
+}
+
+describe('A subscription', () => {
+  it('tells the engine for how long it has a record', async () => {
+    const { run, delivery, leaving, lost } = play({ type: 'acknowledge' });
+    await run();
+    leaving.abort();
+    expect([delivery().leaving?.aborted, delivery().lost?.aborted]).toEqual([true, false]);
+    lost.abort();
+    expect(delivery().lost?.aborted).toBe(true);
+  });
+
+  it.each([
+    ['retry', retry(0), 'retry'],
+    ['dead letter', deadLetter(), 'dead'],
+  ])('sends no %s of a record that another has by then', async (_, settlement, topic) => {
+    const kept = play(settlement);
+    expect(await (await kept.run())()).toBe('done');
+    expect(kept.sent).toEqual([topic]);
+    const gone = play(settlement);
+    const carryOut = await gone.run();
+    gone.leaving.abort();
+    gone.lost.abort();
+    expect(await carryOut()).toBe('kept');
+    expect(gone.sent).toEqual([]);
+  });
+});
