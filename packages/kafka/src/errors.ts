@@ -1,4 +1,5 @@
 import {
+  ClosedError,
   ConnectionError,
   MessageTooLargeError,
   PublishRejectedError,
@@ -93,6 +94,19 @@ export function groupError(group: string, what: string, cause: unknown): Topolog
             : `Kafka refused consumer group '${group}' for ${what}: ${message}`,
     { cause },
   );
+}
+
+/** What a request for a group failed with, as the application is told: of drivers it knows nothing. */
+export function requestError(
+  brokers: readonly string[],
+  group: string,
+  what: string,
+  error: unknown,
+): unknown {
+  if (!(error instanceof DriverError)) return error;
+  if (error.code === 'CLOSED') return new ClosedError('the transport is closed', { cause: error });
+  if (error.retryable || isHopeless(error)) return connectionError(brokers, error);
+  return groupError(group, what, error);
 }
 
 /** What ends a publish for good. */

@@ -4,8 +4,6 @@ import {
   ConfigurationError,
   ConnectionError,
   describeSubscription,
-  isPattern,
-  matches,
   MessageTooLargeError,
   PublishRejectedError,
   TopologyError,
@@ -25,27 +23,20 @@ import { createDeadLetters } from './dead-letters.js';
 import { MAX_DELAY, nextHop } from './delays.js';
 import { checkCompression } from './driver/compression.js';
 import { DriverError } from './driver/driver-error.js';
-import type { Client, Driver, Position } from './driver/driver.js';
+import type { Client, Driver } from './driver/driver.js';
 import { openDriver } from './driver/open.js';
-import { connectionError, groupError } from './errors.js';
+import { requestError } from './errors.js';
 import type { Sharing } from './group/assign.js';
 import { createMembership, type Holder, type Membership } from './group/membership.js';
 import type { ResolvedOptions } from './options.js';
 import { createProducer } from './producer/producer.js';
 import { createPublisher, type Outgoing, type Publisher } from './publisher.js';
 import { createRelay } from './relay.js';
+import { replay } from './replay.js';
 import { retrying } from './retrying.js';
 import { subscribe } from './subscribe.js';
 import { createTopics, type Topics } from './topics.js';
-import {
-  delayNames,
-  delayTopics,
-  destinationTopic,
-  matching,
-  subscriptionNames,
-  topicName,
-  type Owner,
-} from './topology.js';
+import { delayNames, delayTopics, destinationTopic, subscriptionNames, type Owner } from './topology.js';
 import { within } from './within.js';
 import { delayed, toRecord } from './wire.js';
 
@@ -84,8 +75,8 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   const shown = options.brokers.join(',');
   const capabilities = capabilitiesOf(options);
   const consumers = new Map<Consumer, string>();
-  /** By what they belong to: a group, or this service. */
-  const relays = new Map<string, { readonly consumer: Consumer; joined: boolean }>();
+  /** By what they belong to: a group, or this service; undefined while its topics are made. */
+  const relays = new Map<string, { readonly consumer: Consumer; joined: boolean } | undefined>();
   /** Names of consumer groups in use, so that two subscriptions that happen to make the same name do not share one. */
   const groups = new Map<string, string>();
   /** Aborts when nothing more is waited for. */
@@ -139,9 +130,9 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
 
   /** Of no interest while they do their work. */
   const relayHealth = (): HealthPart[] =>
-    [...relays].flatMap(([waiter, { consumer, joined }]) =>
-      joined && consumer.problem !== undefined
-        ? [{ name: `delays of '${waiter}'`, ready: false, reason: consumer.problem }]
+    [...relays].flatMap(([waiter, relay]) =>
+      relay?.joined && relay.consumer.problem !== undefined
+        ? [{ name: `delays of '${waiter}'`, ready: false, reason: relay.consumer.problem }]
         : [],
     );
 
@@ -217,15 +208,34 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
       warn,
     });
 
-  /** Whoever delays has the relay run, and so has every member of a group whose retries wait. */
-  const relay = ({ driver, copies }: Open, waiter: string): void => {
+  /**
+   * Whoever delays has the relay run, and so has every member of a group whose retries wait.
+   * @throws {TopologyError} if a topic of it is missing and may not be created
+   */
+  const relay = async ({ driver, connection, topics, copies }: Open, waiter: string): Promise<void> => {
     if (relays.has(waiter) || state !== 'open') return;
+    relays.set(waiter, undefined);
     const names = delayNames(owner, waiter);
+    const needs = delayTopics(names, options);
+    // Of topics that are not there yet the leader of its group shares out nothing, and would look again only after
+    // `discovery`.
+    try {
+      await retrying(
+        clock,
+        closed.signal,
+        () => topics.ensure(needs),
+        (error) => connection.suspect(error),
+      );
+    } catch (error) {
+      relays.delete(waiter);
+      throw error;
+    }
+    if (state !== 'open') return;
     const client = driver.client();
     const consumer = createRelay({
       client,
       names,
-      needs: delayTopics(names, options),
+      needs,
       // One process can well pass on all there is, and while nothing moves nothing stands still.
       join: (holder) => join(client, names.group, holder, async () => names.levels, 'settled'),
       publisher: copies,
@@ -245,6 +255,15 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     );
   };
 
+  const startRelay = async (now: Open, waiter: string): Promise<void> => {
+    try {
+      await relay(now, waiter);
+    } catch (error) {
+      if (!closed.signal.aborted)
+        warn(`what waits in '${delayNames(owner, waiter).group}' is not passed on by this process`, error);
+    }
+  };
+
   /**
    * What this service has delayed may still be waiting, and whichever process did it may be gone: once there are topics
    * for it, each process takes part. Who may not see them has delayed nothing.
@@ -256,7 +275,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     while (!closed.signal.aborted && !relays.has(service)) {
       const there = await retrying(clock, closed.signal, look).catch(() => undefined);
       if (!there) return;
-      if (there.size > 0) return relay(now, service);
+      if (there.size > 0) return startRelay(now, service);
       await pause(clock, options.discovery, closed.signal);
     }
   };
@@ -278,35 +297,15 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     };
   };
 
-  const replay = async (client: Client, id: SubscriptionId, from: 'beginning' | number): Promise<void> => {
-    const what = describeSubscription(id);
-    const { group, retry } = subscriptionNames(owner, id);
-    const running = await client.members(group);
-    if (running > 0)
-      throw new TopologyError(
-        `${what} is running in ${running} ${running === 1 ? 'process' : 'processes'}, members of consumer group '${group}': stop or pause it everywhere, then replay`,
-      );
-    const { source } = id;
-    const topics = isPattern(source.name)
-      ? matching(owner, (event) => matches(source.name, event), await client.topics())
-      : [topicName(owner, source)];
-    const committed = await client.committed(group, [retry, ...topics]);
-    if (committed.length === 0)
-      throw new TopologyError(`${what} has no positions on Kafka that could be set back: it has never run`);
-    const positions: Position[] = [];
-    for (const topic of topics) {
-      const [offsets, earliest] = await Promise.all([
-        client.offsets(topic, from === 'beginning' ? 'earliest' : Math.floor(from)),
-        client.offsets(topic, 'earliest'),
-      ]);
-      offsets.forEach((offset, partition) => {
-        const now = committed.find((one) => one.topic === topic && one.partition === partition);
-        // Back, never forward: what is still to be handled is not skipped.
-        const last = now?.offset ?? earliest[partition] ?? 0;
-        positions.push({ topic, partition, offset: Math.min(offset, last) });
-      });
+  /** Asks about a subscription. @throws {ConnectionError | ClosedError | TopologyError} and nothing of the driver's */
+  const about = async <T>(id: SubscriptionId, ask: (now: Open) => Promise<T>): Promise<T> => {
+    const now = checkOpen();
+    try {
+      return await ask(now);
+    } catch (error) {
+      const { group } = subscriptionNames(owner, id);
+      throw requestError(options.brokers, group, describeSubscription(id), error);
     }
-    if (positions.length > 0) await client.commit({ group, memberId: '', generation: -1 }, positions);
   };
 
   const close = async (): Promise<void> => {
@@ -318,7 +317,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     await Promise.all([
       now.messages.close(),
       ...[...consumers.keys()].map((consumer) => consumer.abandon()),
-      ...[...relays.values()].map(({ consumer }) => consumer.abandon()),
+      ...[...relays.values()].map((relay) => relay?.consumer.abandon()),
     ]);
     consumers.clear();
     abandoned.abort(new ClosedError('the transport was closed before the copy was confirmed'));
@@ -327,9 +326,9 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   };
 
   const deadLetters: DeadLetterStore = {
-    list: async (...about) => checkOpen().deadLetters.list(...about),
-    redrive: async (...about) => checkOpen().deadLetters.redrive(...about),
-    purge: async (...about) => checkOpen().deadLetters.purge(...about),
+    list: (id, limit) => about(id, (now) => now.deadLetters.list(id, limit)),
+    redrive: (id, ids) => about(id, (now) => now.deadLetters.redrive(id, ids)),
+    purge: (id, ids) => about(id, (now) => now.deadLetters.purge(id, ids)),
   };
 
   return {
@@ -355,13 +354,15 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
         throw new MessageTooLargeError(
           `the body has ${message.body.byteLength} bytes: at most ${options.maxBodySize} are sent (kafka.maxBodySize); publish a reference to it instead`,
         );
+      // Before the message: joining its group takes longer, and what is delayed by little would be late. What it is
+      // refused for, the message is refused for, too.
+      if (message.delay > 0) void relay(now, service).catch(() => undefined);
       try {
         await now.messages.send(route(message), signal);
       } catch (error) {
         if (topology === 'create' || !(error instanceof TopologyError)) throw error;
         throw new PublishRejectedError(error.message, { cause: error });
       }
-      if (message.delay > 0) relay(now, service);
     },
     async subscribe(subscription, handle) {
       const now = checkOpen();
@@ -397,19 +398,18 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
             `${what} could not be made within ${connectTimeout} ms: Kafka at ${shown} ${last ? `answered ${last.message}` : 'does not answer'}`,
             { cause: last },
           ),
+        closed.signal,
       ).catch(async (error: unknown) => {
         disclaim();
         await client.close();
-        if (!(error instanceof DriverError)) throw error;
-        if (error.retryable) throw connectionError(options.brokers, error);
-        throw groupError(subscriptionNames(owner, subscription).group, what, error);
+        throw requestError(options.brokers, subscriptionNames(owner, subscription).group, what, error);
       });
       if (closing) {
         await consumer.abandon();
         checkOpen();
       }
       consumers.set(consumer, what);
-      if (!subscription.broadcast) relay(now, subscription.group);
+      if (!subscription.broadcast) void startRelay(now, subscription.group);
       return {
         stop: async () => {
           await consumer.stop();
@@ -418,7 +418,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
         },
       };
     },
-    replay: (id, from) => replay(checkOpen().connection.client, id, from),
+    replay: (id, from) => about(id, (now) => replay(now.connection.client, owner, id, from)),
     close() {
       closing ??= close();
       return closing;

@@ -1,20 +1,27 @@
 import type { Clock } from '@nest-messaging/core/contract';
 
-/** Runs `work`, whose signal aborts after `ms`; then rejects with what `late` makes. */
+/** Runs `work`, whose signal aborts after `ms` or with `ended`; then rejects with what `late` makes, or its reason. */
 export async function within<T>(
   ms: number,
   clock: Clock,
   work: (signal: AbortSignal) => Promise<T>,
   late: () => Error,
+  ended?: AbortSignal,
 ): Promise<T> {
   const over = new AbortController();
-  const cancel = clock.schedule(() => over.abort(), ms);
+  const cancel = clock.schedule(() => over.abort(late()), ms);
+  const end = (): void => over.abort(ended?.reason);
+  ended?.addEventListener('abort', end);
   try {
+    ended?.throwIfAborted();
     return await Promise.race([
       work(over.signal),
-      new Promise<never>((_, reject) => over.signal.addEventListener('abort', () => reject(late()))),
+      new Promise<never>((_, reject) =>
+        over.signal.addEventListener('abort', () => reject(over.signal.reason as Error)),
+      ),
     ]);
   } finally {
     cancel();
+    ended?.removeEventListener('abort', end);
   }
 }

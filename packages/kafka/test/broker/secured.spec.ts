@@ -3,7 +3,15 @@ import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatter
 import { expired } from '../../../rabbitmq/test/certificates.js';
 import { startProxy } from '../driver/proxy.js';
 import { PASSWORDS, startSecuredKafka, type SecuredKafka } from '../secured.js';
-import { onEachDriver, ready, until, type Application, type Define, type Stage } from '../stage.js';
+import {
+  deadLetter,
+  onEachDriver,
+  ready,
+  until,
+  type Application,
+  type Define,
+  type Stage,
+} from '../stage.js';
 
 let kafka: SecuredKafka | undefined;
 let missing: string | undefined;
@@ -276,6 +284,37 @@ describe('A missing right', () => {
         await application.publish('b', 'on');
         await until(() => other.texts.includes('on'), 'the other');
         expect(await ready(application)).toBe(true);
+      });
+
+      test('to read dead letters, or to set positions: told with what to grant', async (stage, broker) => {
+        await grant(stage);
+        const application = await stage.open(limited(broker));
+        const probe = await application.subscribe('a', () => deadLetter());
+        await application.publish('a');
+        const { transport } = application;
+        await until(
+          async () => (await transport.deadLetters.list(probe.subscription, 9)).length === 1,
+          'the dead letter',
+        );
+        await probe.stop();
+        await grant(stage, { kind: 'topic', name: 'group.a--dead', operation: 'READ' });
+        await grant(stage, { kind: 'group', name: 'group.a', operation: 'READ' });
+        const told = async (ask: Promise<unknown>): Promise<unknown> =>
+          ask.catch((refusal: unknown) => refusal);
+        // The broker hears of changed rights a little later.
+        let refusal: unknown;
+        await until(
+          async () =>
+            (refusal = await told(transport.deadLetters.list(probe.subscription, 9))) instanceof Error,
+          'the refusal',
+        );
+        expect(refusal).toEqual(error('TOPOLOGY', /may not read all topics of topic 'a'.*'--dead'/));
+        await until(
+          async () =>
+            (refusal = await told(transport.replay!(probe.subscription, 'beginning'))) instanceof Error,
+          'the refusal',
+        );
+        expect(refusal).toEqual(error('TOPOLOGY', /may not use consumer group '.*\.group\.a' for topic 'a'/));
       });
 
       test('that is taken away while it runs is told, and it goes on once it is granted again', async (stage, broker) => {
