@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { installPackage } from '../../../../scripts/brokers/apt.mjs';
 import { startKafka } from '../../../../scripts/brokers/kafka.mjs';
 import { run } from '../../../../scripts/brokers/run.mjs';
+import { describeHere } from '../../../../test/support/describe-here.js';
 import { kafkaBrokers } from '../../../../test/support/kafka.js';
 import { acknowledge, deadLetter, onEachDriver, onStage, retry, until } from '../stage.js';
 
@@ -154,15 +155,11 @@ describe('The Java client', () => {
   );
 });
 
-describe('kcat', () => {
-  let missing: string | undefined;
-  beforeAll(async () => {
-    if (!(await run('kcat', ['-V'])).ok) missing = await installPackage('kcat', [], () => {});
-  }, 120_000);
+/** Where it cannot be installed the plain client above stands for it. */
+const withoutKcat = (await run('kcat', ['-V'])).ok ? undefined : await installPackage('kcat', [], () => {});
 
+describeHere('kcat', withoutKcat, () => {
   it('writes plain JSON that is handled, and reads what is published', async () => {
-    // Where it cannot be installed the plain client above stands for it.
-    if (missing) return console.warn(`kcat is not tried: ${missing}`);
     await onStage('kafkajs', kafkaBrokers(), async ({ open, mark }) => {
       const application = await open();
       const probe = await application.subscribe('order.placed');
