@@ -10,7 +10,7 @@ export interface Clients {
   /** Long polls alone: each keeps a socket for up to 20 s. */
   readonly polling: SQSClient;
   /** Ends whatever is under way. */
-  destroy(): void;
+  readonly destroy: () => void;
 }
 
 type RequestHandler = NonNullable<SQSClientConfig['requestHandler']>;

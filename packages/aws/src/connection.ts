@@ -19,7 +19,7 @@ export interface Connection {
   readonly up: boolean;
   /** Calls each time they are reached again; returns what ends that. */
   onUp(listener: () => void): () => void;
-  /** Tells of a request that failed. */
+  /** Tells of a request that failed: where it may be the connection's fault, the services are asked. */
   failed(error: unknown): void;
   health(): HealthPart;
   close(): void;
@@ -35,18 +35,31 @@ export interface ConnectionParts {
   readonly report: (event: TransportEvent) => void;
 }
 
+/** Milliseconds that an answer may take while it is doubtful whether there will be one. */
+const ANSWER_WITHIN = 5_000;
+
+const noAnswer = (ms: number): Error =>
+  Object.assign(new Error(`no answer within ${ms} ms`), { name: 'TimeoutError' });
+
 export function createConnection({ sns, where, timeout, clock, report }: ConnectionParts): Connection {
   const ended = new AbortController();
   const listeners = new Set<() => void>();
   let state: 'new' | 'up' | 'down' | 'closed' = 'new';
   let last: ConnectionError | undefined;
+  let doubted = false;
 
   /** Any answer will do, but one that says that nobody knows us. */
   const ask = async (): Promise<void> => {
+    const late = new AbortController();
+    const cancel = clock.schedule(() => late.abort(noAnswer(ANSWER_WITHIN)), ANSWER_WITHIN);
     try {
-      await sns.send(new ListTopicsCommand({}), { abortSignal: ended.signal });
+      await sns.send(new ListTopicsCommand({}), {
+        abortSignal: AbortSignal.any([late.signal, ended.signal]),
+      });
     } catch (error) {
-      if (!answered(error) || isCredentials(error)) throw error;
+      if (!answered(error) || isCredentials(error)) throw late.signal.aborted ? late.signal.reason : error;
+    } finally {
+      cancel();
     }
   };
 
@@ -68,6 +81,21 @@ export function createConnection({ sns, where, timeout, clock, report }: Connect
     }
   };
 
+  /** One request that fails proves nothing: an idle socket that the service has closed looks like an outage, once. */
+  const doubt = async (): Promise<void> => {
+    try {
+      await ask();
+    } catch (error) {
+      if (state !== 'up') return;
+      state = 'down';
+      last = connectionError(where, error);
+      report({ type: 'disconnected', from: where, error: last });
+      void recover();
+    } finally {
+      doubted = false;
+    }
+  };
+
   return {
     async open() {
       const over = new AbortController();
@@ -75,9 +103,7 @@ export function createConnection({ sns, where, timeout, clock, report }: Connect
       const until = AbortSignal.any([over.signal, ended.signal]);
       const backoff = createBackoff(clock);
       const late = new Promise<never>((_, reject) => {
-        until.addEventListener('abort', () =>
-          reject(last ?? connectionError(where, new Error(`no answer within ${timeout} ms`))),
-        );
+        until.addEventListener('abort', () => reject(last ?? connectionError(where, noAnswer(timeout))));
       });
       late.catch(() => undefined);
       try {
@@ -107,11 +133,10 @@ export function createConnection({ sns, where, timeout, clock, report }: Connect
       return () => void listeners.delete(listener);
     },
     failed(error) {
-      if (state !== 'up' || (answered(error) && !isCredentials(error))) return;
-      state = 'down';
-      last = connectionError(where, error);
-      report({ type: 'disconnected', from: where, error: last });
-      void recover();
+      // An answer is a connection, be it of throttling or of a right that is missing.
+      if (state !== 'up' || doubted || (answered(error) && !isCredentials(error))) return;
+      doubted = true;
+      void doubt();
     },
     health() {
       const name = `SNS and SQS at ${where}`;

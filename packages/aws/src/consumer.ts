@@ -1,17 +1,12 @@
-import {
-  ChangeMessageVisibilityBatchCommand,
-  DeleteMessageBatchCommand,
-  ReceiveMessageCommand,
-  type Message as SqsMessage,
-  type SQSClient,
-} from '@aws-sdk/client-sqs';
+import { ReceiveMessageCommand, type Message as SqsMessage, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock } from '@nest-messaging/core/contract';
 import { createBackoff, pause } from './backoff.js';
-import { createBatches } from './batches.js';
 import type { Connection } from './connection.js';
-import { isMissing, isRetryable } from './errors.js';
+import { isDenied, isMissing, isRetryable, isThrottled, said } from './errors.js';
+import { keep, secondsOf, type Kept } from './keeping.js';
 import type { Queue } from './queues.js';
-import { outcomes } from './sending.js';
+import { createReceipts } from './receipts.js';
+import { createSlots } from './slots.js';
 
 /** `done`: deleted. `again`: worked on anew. A number: visible to others after so many milliseconds. */
 export type End = 'done' | 'again' | { readonly visibleAfter: number };
@@ -35,236 +30,295 @@ export interface ConsumerParts {
   readonly sqs: SQSClient;
   readonly queue: Queue;
   readonly connection: Connection;
-  /** `leaving` aborts when it is to end soon. */
-  readonly work: (raw: SqsMessage, leaving: AbortSignal) => Work;
-  /** Messages in hand at a time. */
+  /** `leaving` aborts when it is to end soon, `lost` when another process may have the message. */
+  readonly work: (raw: SqsMessage, leaving: AbortSignal, lost: AbortSignal) => Work;
+  /** Messages worked on at a time. */
   readonly maxInHand: number;
   /** Milliseconds. */
   readonly visibilityTimeout: number;
   readonly linger: number;
+  /** How long a request waits for messages; SQS bills each. @default 20_000 */
+  readonly longPoll?: number;
   readonly clock: Clock;
   readonly warn: (message: string, error: unknown) => void;
 }
 
-/** SQS's limits. */
+/** SQS's limits. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html */
 const MOST_AT_ONCE = 10;
-const LONGEST_POLL = 20;
-const LONGEST_HOLD = 12 * 60 * 60 * 1_000;
+/** Milliseconds. */
+const LONGEST_POLL = 20_000;
+const LONGEST_HIDING = 43_200;
 /** Requests of one consumer at a time, while there is a backlog. */
 const MOST_POLLS = 8;
+/**
+ * Milliseconds that a few free slots wait for more of them, so that a request is worth its price: while handlers end
+ * one by one, SQS would otherwise be asked for each message alone.
+ */
+const PATIENCE = 100;
+/** Messages beside those worked on whose settlement is being carried out: a copy to send, a deletion to confirm. */
+const MOST_SETTLING = 1_000;
 /** What decided settlements may take when nothing else is waited for, in milliseconds. */
 const CARRY_OUT_WITHIN = 4_000;
 
-interface Held {
-  readonly raw: SqsMessage;
-  readonly since: number;
-  /** When it was last prolonged. */
-  extended: number;
-}
+/** Requests that fail in a row, a second's worth: until then it is the connection's matter alone. */
+const FAILURES = 4;
 
-interface Change {
-  readonly handle: string;
-  readonly seconds: number;
+/**
+ * Milliseconds that an open poll has for its answer when its consumer stops. SQS does not notice that nobody listens any
+ * more, and hands the next message to a poll that was cut, for up to the 20 s that it had asked for; nobody sees that
+ * message until its visibility time-out is over (https://github.com/aws/aws-sdk-java-v2/issues/1395). So no poll is cut
+ * that can be left open: what it brings is made visible at once, for as long as the transport is there. But nobody
+ * wants to wait 20 s for an application to close: half a second is enough for what is on its way, and for queues where
+ * messages are so frequent that the rest matters. Polls of up to two seconds are waited for to their end.
+ */
+const LAST_ANSWER_WITHIN = 500;
+const SHORT_POLL = 2_000;
+
+interface Held extends Kept {
+  readonly raw: SqsMessage;
 }
 
 export function createConsumer(parts: ConsumerParts): Consumer {
-  const { polling, sqs, queue, connection, maxInHand, visibilityTimeout, linger, clock, warn } = parts;
-  const QueueUrl = queue.url;
+  const {
+    polling,
+    queue,
+    connection,
+    maxInHand,
+    visibilityTimeout,
+    longPoll = LONGEST_POLL,
+    clock,
+    warn,
+  } = parts;
   const leaving = new AbortController();
+  /** Aborts when nothing is carried out any more. */
+  const over = new AbortController();
+  /** Aborts when nothing is in hand any more. */
+  const ended = new AbortController();
+  const receipts = createReceipts(parts);
+  const slots = createSlots(maxInHand);
+  const enough = Math.min(MOST_AT_ONCE, Math.ceil(maxInHand / 2));
+  /** All that has not ended, and among them those whose receipt is still wanted, by SQS's id. */
   const held = new Set<Held>();
+  const known = new Map<string, Held>();
   const undecided = new Set<Held>();
-  const quiet = new Set<() => void>();
-  let asked = 0;
-  let polls = 0;
+  const onEnd = new Set<() => void>();
+  const polls = new Set<Promise<void>>();
   let problem: string | undefined;
-  let freed: (() => void) | undefined;
+  let haltedAt: number | undefined;
   let ending: Promise<void> | undefined;
   let abandoning: Promise<void> | undefined;
 
-  const small = { size: () => 0, bytes: Number.POSITIVE_INFINITY, linger, clock };
-  const deletions = createBatches<string>({
-    ...small,
-    send: async (handles) =>
-      outcomes(
-        handles.length,
-        await sqs.send(
-          new DeleteMessageBatchCommand({
-            QueueUrl,
-            Entries: handles.map((ReceiptHandle, at) => ({ Id: `${at}`, ReceiptHandle })),
-          }),
-        ),
-      ),
-  });
-  const changes = createBatches<Change>({
-    ...small,
-    send: async (items) =>
-      outcomes(
-        items.length,
-        await sqs.send(
-          new ChangeMessageVisibilityBatchCommand({
-            QueueUrl,
-            Entries: items.map(({ handle, seconds }, at) => ({
-              Id: `${at}`,
-              ReceiptHandle: handle,
-              VisibilityTimeout: seconds,
-            })),
-          }),
-        ),
-      ),
-  });
-
-  const room = (): number => maxInHand - held.size - asked;
-
   const receive = async (count: number, wait: number): Promise<SqsMessage[]> => {
-    asked += count;
+    const answered = slots.ask(count);
     try {
       const { Messages = [] } = await polling.send(
         new ReceiveMessageCommand({
-          QueueUrl,
+          QueueUrl: queue.url,
           MaxNumberOfMessages: count,
           WaitTimeSeconds: wait,
-          VisibilityTimeout: Math.ceil(visibilityTimeout / 1_000),
+          VisibilityTimeout: secondsOf(visibilityTimeout),
           MessageSystemAttributeNames: ['All'],
           MessageAttributeNames: ['All'],
         }),
-        { abortSignal: leaving.signal },
+        { abortSignal: over.signal },
       );
+      for (const raw of Messages) take(raw);
       return Messages;
     } finally {
-      asked -= count;
+      answered();
     }
   };
 
-  /** Asks again and again; one that helps with a backlog ends when there is none any more. */
-  const poll = async (helps: boolean): Promise<void> => {
+  /** There is room for a request that is worth its price, or has been for a moment for any. */
+  const room = async (): Promise<number> => {
+    await slots.until(1, leaving.signal);
+    if (slots.free < enough) {
+      const either = new AbortController();
+      await Promise.race([
+        slots.until(enough, AbortSignal.any([leaving.signal, either.signal])),
+        pause(clock, PATIENCE, AbortSignal.any([leaving.signal, either.signal])),
+      ]);
+      either.abort();
+    }
+    while (held.size >= maxInHand + MOST_SETTLING && !leaving.signal.aborted) await oneEnded();
+    return Math.min(MOST_AT_ONCE, slots.free);
+  };
+
+  /** Asks again and again. */
+  const poll = async (): Promise<void> => {
     const backoff = createBackoff(clock);
+    let failures = 0;
+    let full = 0;
     while (!leaving.signal.aborted) {
-      const count = Math.min(MOST_AT_ONCE, room());
-      if (count <= 0) {
-        if (helps) return;
-        await new Promise<void>((resolve) => (freed = resolve));
-        continue;
-      }
+      const count = await room();
+      if (leaving.signal.aborted || count < 1) continue;
       try {
-        const messages = await receive(count, helps ? 0 : LONGEST_POLL);
+        // After a failure a short one shows whether it works again.
+        const { length } = await receive(count, failures > 0 ? 0 : secondsOf(longPoll));
+        full = length === count ? full + 1 : 0;
+        failures = 0;
         problem = undefined;
         backoff.reset();
-        // What came while it was told to stop goes back at once.
-        for (const raw of messages) take(raw);
-        if (helps && messages.length < count) return;
-        if (messages.length === count) help();
+        if (full > 1) help();
       } catch (error) {
         if (leaving.signal.aborted) return;
+        failures++;
         connection.failed(error);
-        problem = isMissing(error)
-          ? `queue '${queue.name}' does not exist any more`
-          : (error as Error).message;
-        if (helps) return;
+        problem = problemOf(error, failures) ?? problem;
         await backoff.wait(leaving.signal);
       }
     }
   };
 
+  /** Takes part in a backlog until there is none. */
+  const assist = async (): Promise<void> => {
+    while (!leaving.signal.aborted && slots.free >= enough && held.size < maxInHand + MOST_SETTLING) {
+      const count = Math.min(MOST_AT_ONCE, slots.free);
+      // What fails here fails there, too.
+      const messages = await receive(count, 0).catch(() => []);
+      if (messages.length < count) return;
+      help();
+    }
+  };
+
+  const start = (asking: Promise<void>): void => {
+    polls.add(asking);
+    void asking.finally(() => polls.delete(asking));
+  };
+
   const help = (): void => {
-    if (polls >= MOST_POLLS || room() <= 0) return;
-    polls++;
-    void poll(true).finally(() => polls--);
+    if (polls.size < MOST_POLLS && slots.free >= enough && !leaving.signal.aborted) start(assist());
+  };
+
+  /** What may pass is none until it has lasted, and being asked to go slower never is. */
+  const problemOf = (error: unknown, failures: number): string | undefined => {
+    if (isMissing(error)) return `queue '${queue.name}' does not exist any more`;
+    if (isDenied(error))
+      return `the credentials do not allow sqs:ReceiveMessage for queue '${queue.name}': grant it`;
+    if (isThrottled(error) || (isRetryable(error) && failures < FAILURES)) return undefined;
+    return said(error);
   };
 
   const take = (raw: SqsMessage): void => {
-    if (leaving.signal.aborted) {
-      void show(raw, 0);
-      return;
-    }
     const now = clock.now();
-    const one: Held = { raw, since: now, extended: now };
+    const receipt = {
+      handle: raw.ReceiptHandle!,
+      since: now,
+      visibleAt: now + secondsOf(visibilityTimeout) * 1_000,
+      gone: false,
+    };
+    const same = known.get(raw.MessageId!);
+    // It came a second time while it is in hand: once is enough, and the newest receipt is the one that counts.
+    if (same) return void Object.assign(same, receipt);
+    const one: Held = { raw, lost: new AbortController(), ...receipt };
     held.add(one);
+    known.set(raw.MessageId!, one);
+    undecided.add(one);
     void carry(one);
   };
 
   const carry = async (one: Held): Promise<void> => {
-    const work = parts.work(one.raw, leaving.signal);
+    let work: Work | undefined;
     for (;;) {
-      undecided.add(one);
-      const carryOut = await work();
-      if (!undecided.delete(one)) return;
+      const mayBegin = await slots.enter(leaving.signal);
+      if (!mayBegin) return undecided.delete(one) ? settle(one, { visibleAfter: 0 }) : undefined;
+      work ??= parts.work(one.raw, leaving.signal, one.lost.signal);
+      const carryOut = undecided.has(one) ? await work() : undefined;
+      // It is decided: what is left to do keeps no other message waiting.
+      slots.leave();
+      if (!carryOut || !undecided.delete(one)) return;
       const how = await carryOut();
-      if (how === 'again') continue;
-      await (how === 'done' ? remove(one.raw) : show(one.raw, how.visibleAfter));
-      return end(one);
+      if (how !== 'again') return settle(one, how);
+      undecided.add(one);
     }
   };
 
-  const end = (one: Held): void => {
-    held.delete(one);
-    freed?.();
-    freed = undefined;
-    if (held.size === 0) for (const resolve of quiet) resolve();
-  };
-
-  /** Several times if need be: a message that is done and not deleted comes again. */
-  const remove = async ({ ReceiptHandle, MessageId }: SqsMessage): Promise<void> => {
-    const backoff = createBackoff(clock);
-    for (let tries = 1; ; tries++) {
-      try {
-        return await deletions.add(ReceiptHandle!);
-      } catch (error) {
-        connection.failed(error);
-        if (tries === 5 || !isRetryable(error))
-          return warn(`message ${MessageId} is done and could not be deleted: it comes again`, error);
-        await backoff.wait(new AbortController().signal);
-      }
-    }
-  };
-
-  /** Makes it visible to others. Where that fails, SQS does when its time is up. */
-  const show = async ({ ReceiptHandle }: SqsMessage, after: number): Promise<void> => {
+  const settle = async (one: Held, how: Exclude<End, 'again'>): Promise<void> => {
     try {
-      await changes.add({ handle: ReceiptHandle!, seconds: Math.min(Math.ceil(after / 1_000), 43_200) });
+      if (how === 'done') await remove(one);
+      else await show(one, how.visibleAfter);
+    } finally {
+      forget(one);
+      held.delete(one);
+      for (const tell of onEnd) tell();
+    }
+  };
+
+  const forget = (one: Held): void => {
+    if (known.get(one.raw.MessageId!) === one) known.delete(one.raw.MessageId!);
+  };
+
+  const remove = async (one: Held): Promise<void> => {
+    try {
+      const removed = receipts.remove(one, over.signal);
+      if (leaving.signal.aborted) receipts.flush();
+      await removed;
     } catch (error) {
-      connection.failed(error);
+      if (!one.gone)
+        warn(`message ${one.raw.MessageId} is done and could not be deleted: it comes again`, error);
     }
   };
 
-  /** Nobody else sees what is in hand for as long as it is. */
-  const prolong = async (): Promise<void> => {
-    const often = visibilityTimeout / 3;
-    while (!stopped.signal.aborted) {
-      await pause(clock, often, stopped.signal);
-      const now = clock.now();
-      for (const one of held) {
-        if (now - one.extended < often) continue;
-        const left = LONGEST_HOLD - (now - one.since) - 1_000;
-        if (left <= 0) continue;
-        one.extended = now;
-        const seconds = Math.floor(Math.min(visibilityTimeout, left) / 1_000);
-        changes
-          .add({ handle: one.raw.ReceiptHandle!, seconds: Math.max(1, seconds) })
-          .catch((error: unknown) => {
-            connection.failed(error);
-            // Tried again at the next time, before it is too late; a receipt that is no good any more is told.
-            one.extended = 0;
-            if (held.has(one) && !isRetryable(error))
-              warn(
-                `message ${one.raw.MessageId} could not be kept from others while its handler runs`,
-                error,
-              );
-          });
-      }
-    }
+  /** Where that fails, SQS does it when its time is up; what others may have is theirs to show. */
+  const show = async (one: Held, after: number): Promise<void> => {
+    if (one.gone) return;
+    // It may be here again before the answer is.
+    forget(one);
+    const seconds = Math.min(secondsOf(after), LONGEST_HIDING);
+    await receipts.show(one, seconds, over.signal).catch(() => undefined);
   };
 
-  const stopped = new AbortController();
-  void poll(false);
-  void prolong();
+  const oneEnded = (): Promise<void> =>
+    new Promise((resolve) => {
+      const tell = (): void => {
+        onEnd.delete(tell);
+        leaving.signal.removeEventListener('abort', tell);
+        resolve();
+      };
+      onEnd.add(tell);
+      leaving.signal.addEventListener('abort', tell, { once: true });
+    });
 
-  const allEnded = (): Promise<void> =>
-    held.size === 0 ? Promise.resolve() : new Promise((resolve) => quiet.add(resolve));
+  const allEnded = async (): Promise<void> => {
+    while (held.size > 0)
+      await new Promise<void>((resolve) => {
+        const tell = (): void => {
+          onEnd.delete(tell);
+          resolve();
+        };
+        onEnd.add(tell);
+      });
+  };
+
+  const lastAnswers = async (): Promise<void> => {
+    const late = new AbortController();
+    const patience = LAST_ANSWER_WITHIN + (longPoll <= SHORT_POLL ? longPoll : 0);
+    await Promise.race([Promise.all(polls), pause(clock, haltedAt! + patience - clock.now(), late.signal)]);
+    late.abort();
+  };
 
   const halt = (): void => {
+    haltedAt ??= clock.now();
     leaving.abort();
-    freed?.();
+    receipts.flush();
   };
+
+  start(poll());
+  void keep({
+    kept: held,
+    visibilityTimeout,
+    clock,
+    prolong: (one, seconds) => receipts.prolong(one, seconds),
+    failed: (error) => connection.failed(error),
+    onLost: (one, why) => {
+      if (undecided.has(one))
+        warn(
+          `message ${one.raw.MessageId} could not be kept from others while its handler runs: another process may have it`,
+          why,
+        );
+    },
+    until: ended.signal,
+  });
 
   return {
     get problem() {
@@ -273,9 +327,9 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     stop() {
       ending ??= (async () => {
         halt();
+        await lastAnswers();
         await allEnded();
-        await Promise.all([deletions.flush(), changes.flush()]);
-        stopped.abort();
+        ended.abort();
       })();
       return ending;
     },
@@ -284,15 +338,13 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         halt();
         for (const one of undecided) {
           undecided.delete(one);
-          void show(one.raw, 0).finally(() => end(one));
+          void settle(one, { visibleAfter: 0 });
         }
         const late = new AbortController();
-        await Promise.race([
-          allEnded().then(() => Promise.all([deletions.flush(), changes.flush()])),
-          pause(clock, CARRY_OUT_WITHIN, late.signal),
-        ]);
+        await Promise.race([lastAnswers().then(allEnded), pause(clock, CARRY_OUT_WITHIN, late.signal)]);
         late.abort();
-        stopped.abort();
+        over.abort(new Error('the transport is closed'));
+        ended.abort();
       })();
       return abandoning;
     },

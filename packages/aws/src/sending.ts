@@ -1,10 +1,9 @@
 import { PublishBatchCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { ClosedError, MessageTooLargeError, type Clock } from '@nest-messaging/core/contract';
-import { createBackoff } from './backoff.js';
-import { createBatches, type Batches } from './batches.js';
+import { createBatches, type Batches, type Remedy } from './batches.js';
 import type { Connection } from './connection.js';
-import { isRetryable, publishError } from './errors.js';
+import { isDenied, isMissing, isRetryable, publishError } from './errors.js';
 import { isFifo, lastName } from './names.js';
 import { fifoId, sizeOf, type Parcel } from './wire.js';
 
@@ -39,9 +38,13 @@ export interface Sending {
   close(): Promise<void>;
 }
 
-/** Of a message and of a batch, in bytes. https://docs.aws.amazon.com/sns/latest/dg/sns-batch-api-actions.html */
+/**
+ * Of a message and of all in a batch, in bytes, attributes included. A topic may be set to take up to 1 MiB by its
+ * `MaximumMessageSize`, and then has 100 subscriptions at most: what the module makes is left as it comes.
+ * https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html
+ */
 const SNS_BYTES = 256 * 1024;
-/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
+/** The same of a queue. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html */
 const SQS_BYTES = 1024 * 1024;
 
 /** Milliseconds. */
@@ -120,14 +123,29 @@ export function createSending(parts: {
       return outcomes(items.length, await sqs.send(new SendMessageBatchCommand({ QueueUrl: url, Entries })));
     };
 
+  const remedy = (error: unknown): Remedy => {
+    if (isRetryable(error)) {
+      connection.failed(error);
+      return 'again';
+    }
+    // What is wrong with one entry may be told of the whole request; what is wrong with its target is told of all.
+    return isDenied(error) || isMissing(error) ? 'end' : 'alone';
+  };
+
   const batchesOf = (target: string): Batches<Item> => {
     let batches = gathered.get(target);
     if (!batches) {
       const toSns = target.startsWith('arn:');
       batches = createBatches<Item>({
         send: toSns ? publishBatch(target) : sendBatch(target),
+        remedy,
         size: ({ size }) => size,
         bytes: toSns ? SNS_BYTES : SQS_BYTES,
+        // FIFO keeps the order in which requests arrive, and two on their way at a time may change places. Within one,
+        // entries are taken in their order, and each for itself: one that fails may be overtaken by those beside it.
+        // https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
+        lane: isFifo(target) ? ({ place }) => place?.key : undefined,
+        paused: () => !connection.up,
         linger,
         clock,
       });
@@ -136,18 +154,9 @@ export function createSending(parts: {
     return batches;
   };
 
-  /** Resolves when the services are there again, or a signal aborts. */
-  const reached = (signal: AbortSignal): Promise<void> =>
-    new Promise((resolve) => {
-      if (connection.up || signal.aborted) return resolve();
-      const done = (): void => {
-        off();
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const off = connection.onUp(done);
-      signal.addEventListener('abort', done, { once: true });
-    });
+  const unlisten = connection.onUp(() => {
+    for (const batches of gathered.values()) batches.resume();
+  });
 
   const send = async (target: string, item: Item, limit: number, signal: AbortSignal): Promise<void> => {
     const what = `'${lastName(target)}'`;
@@ -161,24 +170,14 @@ export function createSending(parts: {
     const stop = (): void => until.abort(signal.aborted ? signal.reason : closed.signal.reason);
     signal.addEventListener('abort', stop, { once: true });
     closed.signal.addEventListener('abort', stop, { once: true });
-    const backoff = createBackoff(clock);
+    const batches = batchesOf(target);
     try {
-      for (;;) {
-        await reached(until.signal);
-        until.signal.throwIfAborted();
-        const batches = batchesOf(target);
-        try {
-          return await batches.add(item, until.signal);
-        } catch (error) {
-          until.signal.throwIfAborted();
-          if (!isRetryable(error)) throw publishError(what, error);
-          connection.failed(error);
-          await backoff.wait(until.signal);
-        } finally {
-          if (batches.idle) gathered.delete(target);
-        }
-      }
+      await batches.add(item, until.signal);
+    } catch (error) {
+      until.signal.throwIfAborted();
+      throw publishError(what, error);
     } finally {
+      if (batches.idle && gathered.get(target) === batches) gathered.delete(target);
       signal.removeEventListener('abort', stop);
       closed.signal.removeEventListener('abort', stop);
     }
@@ -195,6 +194,7 @@ export function createSending(parts: {
       const late = new Promise<void>((resolve) => (cancel = clock.schedule(resolve, CLOSE_WITHIN)));
       if (connection.up) await Promise.race([flushed, late]);
       cancel();
+      unlisten();
       closed.abort(new ClosedError('the transport was closed before AWS had confirmed the message'));
     },
   };

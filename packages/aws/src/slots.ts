@@ -1,0 +1,78 @@
+/** How many messages are worked on at a time, and how many more there is room for. */
+export interface Slots {
+  /** Free ones that no request has asked for. */
+  readonly free: number;
+  /** A request asks for so many messages; returns what ends that. */
+  ask(count: number): () => void;
+  /** Resolves with true in turn, when a message may be worked on; with false once `signal` aborts. */
+  enter(signal: AbortSignal): Promise<boolean>;
+  /** It is decided what becomes of the message: another may be worked on. */
+  leave(): void;
+  /** Resolves when so many are free, or `signal` aborts. */
+  until(count: number, signal: AbortSignal): Promise<void>;
+}
+
+/** `size` messages are worked on at a time. */
+export function createSlots(size: number): Slots {
+  const queue: (() => void)[] = [];
+  const watchers = new Set<() => void>();
+  let taken = 0;
+  let asked = 0;
+
+  const free = (): number => size - taken - asked - queue.length;
+
+  const changed = (): void => {
+    while (taken < size && queue.length > 0) {
+      taken++;
+      queue.shift()!();
+    }
+    for (const watcher of watchers) watcher();
+  };
+
+  return {
+    get free() {
+      return free();
+    },
+    ask(count) {
+      asked += count;
+      return () => {
+        asked -= count;
+        changed();
+      };
+    },
+    enter(signal) {
+      if (signal.aborted) return Promise.resolve(false);
+      return new Promise((resolve) => {
+        const turn = (): void => {
+          signal.removeEventListener('abort', stop);
+          resolve(true);
+        };
+        const stop = (): void => {
+          queue.splice(queue.indexOf(turn), 1);
+          resolve(false);
+          changed();
+        };
+        signal.addEventListener('abort', stop, { once: true });
+        queue.push(turn);
+        changed();
+      });
+    },
+    leave() {
+      taken--;
+      changed();
+    },
+    until(count, signal) {
+      return new Promise((resolve) => {
+        const look = (): void => {
+          if (free() < count && !signal.aborted) return;
+          watchers.delete(look);
+          signal.removeEventListener('abort', look);
+          resolve();
+        };
+        watchers.add(look);
+        signal.addEventListener('abort', look, { once: true });
+        look();
+      });
+    },
+  };
+}
