@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import { startKafka } from '../../../../scripts/brokers/kafka.mjs';
-import { onEachDriver, until } from '../stage.js';
+import { acknowledge, onEachDriver, until } from '../stage.js';
 
 let broker: Awaited<ReturnType<typeof startKafka>>;
 
@@ -66,9 +66,23 @@ onEachDriver(
       await creating.transport.close();
       const application = await open({}, { topology: 'validate' });
       const probe = await application.subscribe('a');
-      const everywhere = await application.subscribe('a', undefined, { broadcast: true });
+      let letGo = (): void => undefined;
+      const held = new Promise<void>((resolve) => (letGo = resolve));
+      const everywhere = await application.subscribe(
+        'a',
+        async () => {
+          await held;
+          return acknowledge;
+        },
+        { broadcast: true, group: 'everywhere' },
+      );
+      const isHeld = async (): Promise<boolean> =>
+        (await application.transport.health()).parts.some(
+          ({ name, lag }) => name.includes('everywhere') && lag === 1,
+        );
       await application.publish('a', 'before');
-      await until(() => probe.seen.length === 1 && everywhere.seen.length === 1, 'the message');
+      await until(async () => probe.seen.length === 1 && (await isHeld()), 'the message');
+      expect(everywhere.seen).toHaveLength(1);
       const topic = `${mark}.a`;
       await arrange((admin) => admin.deleteTopics({ topics: [topic] }));
       await until(
@@ -79,6 +93,9 @@ onEachDriver(
           ),
         'publishes to be rejected',
       );
+      // It has asked for the topic more than once by then.
+      await until(async () => !(await isHeld()), 'the broadcast to notice');
+      letGo();
       expect(await ask((client) => client.leaders([topic]))).toEqual(new Map());
     });
   },
