@@ -7,7 +7,7 @@ export interface Batches<Item> {
   add(item: Item, signal?: AbortSignal): Promise<void>;
   /** Nothing waits, nothing is on its way. */
   readonly idle: boolean;
-  /** Sends what is gathered at once, and resolves when nothing is on its way. */
+  /** Sends what is gathered at once, and resolves when each entry has settled. */
   flush(): Promise<void>;
   /** Goes on after a pause. */
   resume(): void;
@@ -67,6 +67,7 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
   const busy = new Set<string>();
   const onIdle = new Set<() => void>();
   let underway = 0;
+  let unsettled = 0;
   let cancel: (() => void) | undefined;
   let due = false;
   let flushing = false;
@@ -139,12 +140,11 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
       underway--;
       for (const { lane } of batch) if (lane !== undefined) busy.delete(lane);
       pump();
-      tellIdle();
     }
   };
 
-  const tellIdle = (): void => {
-    if (underway > 0 || waiting.size > 0) return;
+  const tellSettled = (): void => {
+    if (unsettled > 0) return;
     flushing = false;
     cancel?.();
     cancel = undefined;
@@ -185,16 +185,19 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
           signal,
           settled: false,
           settle(error) {
+            if (entry.settled) return;
             entry.settled = true;
+            unsettled--;
             waiting.delete(entry);
             signal?.removeEventListener('abort', give);
             if (error === undefined) resolve();
             else reject(error as Error);
-            tellIdle();
+            tellSettled();
           },
         };
         signal?.addEventListener('abort', give, { once: true });
         waiting.add(entry);
+        unsettled++;
         // Behind one that is on its way it cannot go yet, and many may wait so.
         if (entry.lane === undefined || !busy.has(entry.lane)) pump();
       });
@@ -203,7 +206,7 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
       return underway === 0 && waiting.size === 0;
     },
     flush() {
-      if (underway === 0 && waiting.size === 0) return Promise.resolve();
+      if (unsettled === 0) return Promise.resolve();
       flushing = true;
       const done = new Promise<void>((resolve) => onIdle.add(resolve));
       pump();

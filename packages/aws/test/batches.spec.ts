@@ -189,6 +189,17 @@ describe('those of one lane', () => {
 });
 
 describe('flushing', () => {
+  it('does not wait for an answer that nobody waits for', async () => {
+    const { batches, requested } = played();
+    const limit = new AbortController();
+    const given = batches.add('m0', limit.signal);
+    await requested(1);
+    limit.abort(wrong);
+    await expect(given).rejects.toBe(wrong);
+    await batches.flush();
+    expect(batches.idle).toBe(false);
+  });
+
   it('sends at once, and ends when all is done', async () => {
     const { batches, answers, requested } = played({ linger: 60_000 });
     const added = batches.add('m0');
