@@ -1,2 +1,8 @@
 export { aws } from './aws.js';
-export type { AwsHandlerOptions, AwsOptions, SharedClientConfig } from './options.js';
+export type {
+  AwsHandlerOptions,
+  AwsOptions,
+  LargePayloads,
+  S3ClientSettings,
+  SharedClientConfig,
+} from './options.js';

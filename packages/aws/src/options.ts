@@ -17,6 +17,37 @@ export type SharedClientConfig = Omit<
   'endpoint' | 'region' | 'requestHandler'
 >;
 
+/** What the S3 client takes, in types that are there without its package, which is optional. */
+export type S3ClientSettings = Omit<SQSClientConfig, 'useQueueUrlAsEndpoint' | 'md5'> & {
+  /** `https://host/bucket/key` instead of `https://bucket.host/key`; some emulators want it. */
+  readonly forcePathStyle?: boolean;
+  readonly followRegionRedirects?: boolean;
+  readonly useAccelerateEndpoint?: boolean;
+  readonly useArnRegion?: boolean;
+};
+
+/**
+ * Where bodies go that are too large for a message; the message then holds a pointer, as Amazon's extended client
+ * libraries write and read it. Needs the package `@aws-sdk/client-s3`. The module deletes none of them: other
+ * subscriptions and dead letters may need them still; the bucket's lifecycle rule does.
+ * @see https://github.com/awslabs/amazon-sqs-java-extended-client-lib
+ */
+export interface LargePayloads {
+  /** A bucket that is there. Only pointers into it are followed. */
+  readonly bucket: string;
+  /**
+   * Messages larger than this, in bytes, leave their body in the bucket; attributes count, as SNS and SQS count them.
+   * With 0 all do.
+   * @default 262_144, which is what SNS takes
+   * @see https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html
+   */
+  readonly above?: number;
+  /** Begins the keys of its own objects, such as `'billing/'`; those of others are read wherever they are. @default '' */
+  readonly prefix?: string;
+  /** Passed to the S3 client, over `client`. @default {} */
+  readonly client?: S3ClientSettings;
+}
+
 /** Options of `aws()`. Account and credentials come from the SDK's own chain of providers. */
 export interface AwsOptions {
   /** @default what the SDK finds: `AWS_REGION`, or the profile's */
@@ -25,11 +56,13 @@ export interface AwsOptions {
   readonly endpoint?: string;
   /**
    * Largest body in bytes, refused before sending. SNS takes 256 KiB with all attributes, and a body that is no text
-   * grows by a third, because it has to be written as text.
-   * @default 180_000
+   * grows by a third, because it has to be written as text. The module's own `maxBodySize` goes with it.
+   * @default 180_000; with `largePayloads` 16 MiB
    * @see https://docs.aws.amazon.com/sns/latest/dg/sns-message-size.html
    */
   readonly maxBodySize?: number;
+  /** Where bodies go that are too large for a message. @default nowhere: they are refused */
+  readonly largePayloads?: LargePayloads;
   /** How long a publish, or a deletion, may wait for others to share its request. With 0 each goes alone. @default '3ms' */
   readonly linger?: Duration;
   /**
@@ -66,9 +99,18 @@ declare module '@nest-messaging/core/contract' {
   }
 }
 
+export interface ResolvedLargePayloads {
+  readonly bucket: string;
+  /** Bytes. */
+  readonly above: number;
+  readonly prefix: string;
+  readonly client: S3ClientSettings;
+}
+
 /** Everything in milliseconds. */
 export interface ResolvedOptions {
   readonly maxBodySize: number;
+  readonly largePayloads: ResolvedLargePayloads | undefined;
   readonly linger: number;
   readonly visibilityTimeout: number;
   readonly discovery: number;
@@ -78,6 +120,9 @@ export interface ResolvedOptions {
 
 const defaults = { maxBodySize: 180_000, linger: '3ms', visibilityTimeout: '30s', discovery: '30s' } as const;
 
+/** What SNS takes unless a topic says otherwise, and what is right where S3 takes the rest. */
+const payloadDefaults = { above: 256 * 1024, prefix: '', maxBodySize: 16 * 1024 * 1024 } as const;
+
 /** SQS's own limits of the visibility time-out. */
 const VISIBILITY = { least: 1_000, most: 12 * 60 * 60 * 1_000 };
 
@@ -85,6 +130,29 @@ const config = v.custom<Record<string, unknown>>(
   (value) => typeof value === 'object' && value !== null,
   'an object',
 );
+
+const payloadsSchema = v.strictObject({
+  bucket: v.pipe(
+    v.string(),
+    v.regex(
+      /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:.+)$/,
+      'the name of a bucket, or the ARN of an access point',
+    ),
+  ),
+  above: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer('a whole number'),
+      v.minValue(0, 'at least 0'),
+      v.maxValue(payloadDefaults.above, `at most ${payloadDefaults.above}, which is what SNS takes`),
+    ),
+  ),
+  // Of 1,024 characters of a key, its own part takes 36.
+  prefix: v.optional(
+    v.pipe(v.string(), v.regex(/^[A-Za-z0-9./_-]{0,988}$/, "letters, digits, '.', '/', '_' and '-'")),
+  ),
+  client: v.optional(config),
+});
 
 const optionsSchema = v.strictObject({
   region: v.optional(v.pipe(v.string(), v.regex(/^[a-z0-9-]+$/, "a region such as 'eu-west-1'"))),
@@ -98,6 +166,7 @@ const optionsSchema = v.strictObject({
     ),
   ),
   maxBodySize: v.optional(countSchema),
+  largePayloads: v.optional(payloadsSchema),
   linger: v.optional(durationSchema),
   visibilityTimeout: v.optional(
     v.pipe(
@@ -126,8 +195,15 @@ const defined = <T extends object>(values: T): Partial<T> =>
 export function resolveOptions(options: AwsOptions): ResolvedOptions {
   const given = checkOptions(optionsSchema, options, 'aws');
   const shared = { ...defined({ region: given.region, endpoint: given.endpoint }), ...given.client };
+  const { largePayloads } = given;
   return {
-    maxBodySize: given.maxBodySize ?? defaults.maxBodySize,
+    maxBodySize: given.maxBodySize ?? (largePayloads ? payloadDefaults : defaults).maxBodySize,
+    largePayloads: largePayloads && {
+      bucket: largePayloads.bucket,
+      above: largePayloads.above ?? payloadDefaults.above,
+      prefix: largePayloads.prefix ?? payloadDefaults.prefix,
+      client: { ...shared, ...largePayloads.client },
+    },
     linger: milliseconds(given.linger ?? defaults.linger),
     visibilityTimeout: milliseconds(given.visibilityTimeout ?? defaults.visibilityTimeout),
     discovery: milliseconds(given.discovery ?? defaults.discovery),

@@ -9,6 +9,7 @@ import {
   type Failure,
   type Message,
 } from '@nest-messaging/core/contract';
+import { POINTER_ATTRIBUTES } from './pointer.js';
 
 /** A message as SNS and SQS take it. */
 export interface Parcel {
@@ -20,7 +21,7 @@ export interface Parcel {
 const CLOUD_EVENT = 'ce';
 /** What the module says to itself, as JSON; only on copies, and where user headers do not fit. */
 const MARKS = 'nm';
-const ENCODING = 'content-encoding';
+export const ENCODING = 'content-encoding';
 const OWN: ReadonlySet<string> = new Set([CLOUD_EVENT, MARKS, ENCODING]);
 
 const MOST_ATTRIBUTES = 10;
@@ -68,13 +69,15 @@ function toBody(bytes: Uint8Array): { readonly body: string; readonly encoding?:
 export function toParcel(message: Message, marks: Marks = {}): Parcel {
   const { body, encoding } = toBody(message.body);
   const event = { ...toCloudEvent(message), datacontenttype: message.contentType };
-  const room = MOST_ATTRIBUTES - OWN.size;
+  // One is for what marks a body that is in S3.
+  const room = MOST_ATTRIBUTES - OWN.size - 1;
   const own: [string, MessageAttributeValue][] = [];
   const packed: [string, string][] = [];
   for (const [name, value] of Object.entries(message.headers)) {
     const fits =
       own.length < room &&
       !OWN.has(name) &&
+      !POINTER_ATTRIBUTES.includes(name) &&
       ATTRIBUTE_NAME.test(name) &&
       value !== '' &&
       !FORBIDDEN.test(value);
@@ -121,8 +124,8 @@ const strings = (values: Readonly<Record<string, unknown>>): Record<string, stri
     Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
 
-/** A message as SNS wraps it where raw delivery is off. */
-function unwrapped(raw: SqsMessage): Parcel {
+/** A message without the envelope in which SNS sends it where raw delivery is off. */
+export function unwrapped(raw: SqsMessage): Parcel {
   const attributes = raw.MessageAttributes ?? {};
   const body = raw.Body ?? '';
   if (attributes[CLOUD_EVENT] || !body.startsWith('{')) return { body, attributes };
@@ -173,6 +176,8 @@ export function read(raw: SqsMessage, source: Destination): Received {
   return { message, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, marks };
 }
 
+const rank = (name: string): number => (OWN.has(name) || POINTER_ATTRIBUTES.includes(name) ? 0 : 1);
+
 /** A copy: body and attributes untouched, with the module's own marks made anew. */
 export function copyOf(raw: SqsMessage, marks: Marks): Parcel {
   const { body, attributes } = unwrapped(raw);
@@ -185,7 +190,8 @@ export function copyOf(raw: SqsMessage, marks: Marks): Parcel {
       name,
       { DataType, ...(StringValue === undefined ? { BinaryValue } : { StringValue }) },
     ])
-    // The backstop moves what others filled up to the limit.
+    // Others may have filled it up to the limit; what is not the application's must stay.
+    .sort(([a], [b]) => rank(a) - rank(b))
     .slice(0, MOST_ATTRIBUTES - 1);
   return {
     body,
