@@ -107,6 +107,24 @@ const folders: Folder[] = [
     allowed: ['./beside.js', '@nest-messaging/core/contract', ...clients],
   })),
   {
+    folder: 'packages/aws/src/lambda',
+    forbidden: {
+      'boots the application, and knows no more of Nest than that.': ['@nestjs/testing', 'rxjs'],
+      'A transport stands on @nest-messaging/core/contract alone.': [
+        '@nest-messaging/core',
+        '@nest-messaging/testing',
+        '../../../core/src/contract/index.js',
+      ],
+    },
+    allowed: [
+      './beside.js',
+      '../intake.js',
+      '@nest-messaging/core/contract',
+      '@nestjs/common',
+      '@nestjs/core',
+    ],
+  },
+  {
     folder: 'packages/testing/src',
     forbidden: {
       'What tests every transport knows none of them.': clients,

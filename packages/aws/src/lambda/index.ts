@@ -1,0 +1,3 @@
+export { createLambdaHandler, type LambdaContext, type LambdaHandler } from './create-lambda-handler.js';
+export type { SqsBatchResponse, SqsEvent, SqsRecord, SqsRecordAttribute } from './event.js';
+export type { LambdaHandlerOptions } from './options.js';
