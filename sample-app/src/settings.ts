@@ -23,7 +23,7 @@ export function readSettings(): Settings {
   if (values.service && onMemory)
     throw new Error(
       '--service needs a broker that all processes share, and memory belongs to one process alone: ' +
-        'set BROKER_URL to amqp://… or kafka://…, or leave --service out to run the whole shop in this process',
+        'set BROKER_URL to amqp://…, kafka://… or aws://…, or leave --service out to run the whole shop in this process',
     );
   return {
     services: values.service as Service[] | undefined,

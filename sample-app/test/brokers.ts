@@ -4,6 +4,12 @@ import {
   removeNamespace as removeFromKafka,
   writeRecord,
 } from '../../test/support/kafka.js';
+import {
+  awsEnvironment,
+  awsRegion,
+  publishToSns,
+  removeNamespace as removeFromAws,
+} from '../../test/support/aws.js';
 import { rabbitmqUrl } from '../../test/support/rabbitmq.js';
 import { countMembers } from './kafka.js';
 import { countConsumers, deleteAll, publishPlainly } from './rabbitmq.js';
@@ -14,10 +20,12 @@ export interface SharedBroker {
   /** Why the shop cannot run on it here. */
   readonly missing?: string | undefined;
   url(): string;
-  /** Processes at work on the tasks. */
-  readonly packers: string;
-  /** Processes at work, by what they work on. */
-  workers(namespace: string): Promise<Record<string, number>>;
+  /** What else a process must be told. */
+  env?(): Record<string, string>;
+  /** Processes at work, by what they work on; left out where the broker does not know them. */
+  workers?(namespace: string): Promise<Record<string, number>>;
+  /** What those work on who share the tasks. */
+  readonly packers?: string;
   /** Publishes as one who has never heard of the module. */
   publish(namespace: string, topic: string, payload: unknown, correlationId: string): Promise<void>;
   removeAll(namespace: string): Promise<void>;
@@ -42,4 +50,12 @@ export const sharedBrokers: readonly SharedBroker[] = [
       writeRecord(`${namespace}.${topic}`, payload, { ce_correlationid: correlationId }),
     removeAll: removeFromKafka,
   })),
+  {
+    name: 'AWS',
+    url: () => `aws://${awsRegion}`,
+    env: awsEnvironment,
+    publish: (namespace, topic, payload, correlationid) =>
+      publishToSns(namespace, topic, payload, { ce: JSON.stringify({ correlationid }) }),
+    removeAll: removeFromAws,
+  },
 ];

@@ -15,7 +15,8 @@ const WHOLE = [[]];
 const SPLIT = [...Object.keys(SERVICES), 'packing'].map((name) => ['--service', name]);
 
 const onMemory: Record<string, string> = {};
-const on = (broker: SharedBroker) => ({
+const on = (broker: SharedBroker): Record<string, string> & { readonly NAMESPACE: string } => ({
+  ...broker.env?.(),
   BROKER_URL: broker.url(),
   NAMESPACE: `shop-${randomBytes(4).toString('hex')}`,
 });
@@ -179,8 +180,8 @@ function runsOn(broker: SharedBroker): void {
 
       await whole.open(...WHOLE);
       await whole.line(/packing +parcel.pack/);
-      const before = await broker.workers(own);
-      expect(before[broker.packers]).toBe(2);
+      const before = await broker.workers?.(own);
+      if (before) expect(before[broker.packers!]).toBe(2);
       await Promise.all(whole.processes.map((process) => process.stop()));
 
       // Nobody is there now, and who sends this has never heard of the module.
@@ -192,7 +193,7 @@ function runsOn(broker: SharedBroker): void {
       expect(await split.hears(order.id, 'inventory', 'order.placed')).toEqual(['reserves mug']);
       await split.hears(order.id, 'analytics', 'order.placed');
       await split.hears(order.id, 'notifications', 'order.shipped');
-      expect(await broker.workers(own)).toEqual(before);
+      expect(await broker.workers?.(own)).toEqual(before);
       // In order, so that the broker has forgotten them when all is removed.
       await Promise.all(split.processes.map((process) => process.stop()));
     });

@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { MessagingModule, OnEvent } from '@nest-messaging/core';
+import { aws } from '@nest-messaging/aws';
 import { kafka } from '@nest-messaging/kafka';
 
 class Handler {
@@ -22,7 +23,8 @@ OnEvent('order.placed')(
   ),
 );
 
-const { NAMESPACE, BROKER_URL, KAFKA_OPTIONS } = process.env;
+const { NAMESPACE, BROKER_URL, BROKER, BROKER_OPTIONS = '{}' } = process.env;
+const options = JSON.parse(BROKER_OPTIONS);
 
 class AppModule {}
 Reflect.defineMetadata(
@@ -31,7 +33,7 @@ Reflect.defineMetadata(
     MessagingModule.forRoot({
       service: 'billing',
       namespace: NAMESPACE,
-      broker: KAFKA_OPTIONS ? kafka(JSON.parse(KAFKA_OPTIONS)) : BROKER_URL,
+      broker: BROKER === 'kafka' ? kafka(options) : BROKER === 'aws' ? aws(options) : BROKER_URL,
     }),
   ],
   AppModule,

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { connect, type Channel } from 'amqplib';
+import { awsOptions, countInSqs, publishToSns, removeNamespace as removeFromAws } from '../support/aws.js';
 import { describeHere } from '../support/describe-here.js';
 import {
   administrate,
@@ -60,7 +61,8 @@ const brokers: readonly Tried[] = [
     missing,
     // The broker knows of a killed process by its silence alone; this is as short as it allows.
     env: () => ({
-      KAFKA_OPTIONS: JSON.stringify({
+      BROKER: 'kafka',
+      BROKER_OPTIONS: JSON.stringify({
         brokers: kafkaBrokers().split(','),
         driver,
         sessionTimeout: '6s',
@@ -80,6 +82,18 @@ const brokers: readonly Tried[] = [
       }),
     removeAll: removeFromKafka,
   })),
+  {
+    name: 'AWS',
+    // The message stays with a killed process until then.
+    env: () => ({
+      BROKER: 'aws',
+      BROKER_OPTIONS: JSON.stringify({ ...awsOptions(), visibilityTimeout: '6s' }),
+    }),
+    publish: (namespace, id) =>
+      publishToSns(namespace, 'order.placed', { id: 1 }, { ce: JSON.stringify({ id }) }),
+    left: (namespace) => countInSqs(namespace, 'billing.order.placed'),
+    removeAll: removeFromAws,
+  },
 ];
 
 function survivesKilling({ env, publish, left, removeAll }: Tried): void {

@@ -25,8 +25,10 @@ import {
   type DeadLetteredMessage,
   type SubscriptionSource,
 } from '@nest-messaging/core';
+import { aws } from '@nest-messaging/aws';
 import { kafka } from '@nest-messaging/kafka';
 import { z } from 'zod';
+import { awsOptions, removeNamespace as removeFromAws } from '../support/aws.js';
 import { describeHere } from '../support/describe-here.js';
 import { kafkaBrokers, kafkaDrivers, removeNamespace as removeFromKafka } from '../support/kafka.js';
 import { rabbitmqUrl, removeNamespace as removeFromRabbitmq } from '../support/rabbitmq.js';
@@ -135,6 +137,11 @@ const brokers: readonly Tried[] = [
     broker: () => kafka({ brokers: kafkaBrokers().split(','), driver, discovery: '200ms' }),
     removeAll: removeFromKafka,
   })),
+  {
+    name: 'AWS',
+    broker: () => aws({ ...awsOptions(), discovery: '200ms' }),
+    removeAll: removeFromAws,
+  },
 ];
 
 function handlesAll({ broker, removeAll }: Tried): void {

@@ -5,15 +5,12 @@ import {
   DeleteQueueCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
-  ListQueuesCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import {
   CreateTopicCommand,
-  DeleteTopicCommand,
-  ListTopicsCommand,
   PublishCommand,
   SNSClient,
   SubscribeCommand,
@@ -23,7 +20,7 @@ import { aws } from '@nest-messaging/aws';
 import type { TestBroker } from '@nest-messaging/testing/conformance';
 import { queueName, topicName } from '../../packages/aws/src/names.js';
 import { startProxy } from '../../packages/rabbitmq/test/proxy.js';
-import { awsClient, awsCredentials, awsEndpoint, awsRegion } from '../support/aws.js';
+import { awsClient, awsCredentials, awsEndpoint, awsRegion, removeNamespace } from '../support/aws.js';
 
 /** A run's own namespace, and one service in it. */
 const environment = { namespace: `c${randomBytes(4).toString('hex')}`, service: 'conformance' };
@@ -35,7 +32,6 @@ const sqs = new SQSClient({ ...awsClient(), useQueueUrlAsEndpoint: false });
 /** SNS and SQS behind a proxy that can be cut. */
 export async function awsUnderTest(): Promise<TestBroker> {
   const proxy = await startProxy(awsEndpoint());
-  const mark = new Set<string>();
   const client = { credentials: awsCredentials };
   return {
     broker: aws({
@@ -117,27 +113,13 @@ export async function awsUnderTest(): Promise<TestBroker> {
       address: '127.0.0.1:1',
       secret: 's3cret',
     },
-    async cleanup(used) {
-      for (const { environment: owner } of used) mark.add(owner.namespace ?? '');
-      await proxy.close();
-    },
+    cleanup: () => proxy.close(),
   };
 }
 
-/** Deletes what all guarantees made, by the names that begin with the run's own. */
+/** Deletes what all guarantees made. */
 export async function removeRest(): Promise<void> {
-  const { QueueUrls = [] } = await sqs.send(
-    new ListQueuesCommand({ QueueNamePrefix: environment.namespace, MaxResults: 1_000 }),
-  );
-  for (const QueueUrl of QueueUrls) await sqs.send(new DeleteQueueCommand({ QueueUrl }));
-  let NextToken: string | undefined;
-  do {
-    const page = await sns.send(new ListTopicsCommand({ NextToken }));
-    for (const { TopicArn } of page.Topics ?? [])
-      if (TopicArn?.includes(`:${environment.namespace}`))
-        await sns.send(new DeleteTopicCommand({ TopicArn }));
-    NextToken = page.NextToken;
-  } while (NextToken);
+  await removeNamespace(environment.namespace);
   sns.destroy();
   sqs.destroy();
 }

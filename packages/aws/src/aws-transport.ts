@@ -1,55 +1,46 @@
-import { randomBytes } from 'node:crypto';
-import { DeleteQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { SNSClient } from '@aws-sdk/client-sns';
+import { setMaxListeners } from 'node:events';
 import {
   ClosedError,
   ConfigurationError,
   ConnectionError,
   describeSubscription,
-  isPattern,
-  matches,
   MessageTooLargeError,
+  MessagingError,
   PublishRejectedError,
   TopologyError,
+  UnsupportedError,
   type Capabilities,
-  type DeliveryHandler,
   type Environment,
   type HealthPart,
   type OutgoingMessage,
-  type Subscription,
   type Transport,
 } from '@nest-messaging/core/contract';
 import { createBackoff, pause } from './backoff.js';
+import { createBroadcasts } from './broadcasts.js';
+import { createClients } from './clients.js';
 import { createConnection } from './connection.js';
 import { createConsumer, type Consumer, type ConsumerParts } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
 import { connectionError, isCredentials, isRetryable } from './errors.js';
-import {
-  delayName,
-  eventOfTopic,
-  lastName,
-  livePrefix,
-  queueName,
-  subscriptionNames,
-  topicName,
-  type Owner,
-} from './names.js';
+import { createReceiver, currentIntake } from './intake.js';
+import { delayName, queueName, topicName, type Owner } from './names.js';
 import { handlerOptions, type ResolvedOptions } from './options.js';
+import { createPayloads } from './payloads.js';
 import { createQueues, type Queue } from './queues.js';
 import { relayOn } from './relay.js';
 import { createSending } from './sending.js';
-import { attach, detach } from './subscriptions.js';
+import { subscribe, type Running } from './subscribe.js';
 import { createTopics } from './topics.js';
+import { createTurns } from './turns.js';
+import { createWelcome } from './welcome.js';
 import { within } from './within.js';
-import { toParcel } from './wire.js';
+import { toParcel, type Marks, type Parcel } from './wire.js';
 import { delaySeconds, workOn } from './work.js';
 
 /** Longest delay, in milliseconds. */
 const MAX_DELAY = 7 * 24 * 60 * 60 * 1_000;
 /** SQS lets a message be kept from others for 12 hours in all. */
 const MAX_HOLD = 11 * 60 * 60 * 1_000;
-/** Sockets for long polls, one each: dozens of subscriptions must not wait for each other. */
-const POLLING_SOCKETS = 1_000;
 /** Messages that wait for the rest of a second in the relay. */
 const RELAYED = 100;
 
@@ -66,13 +57,6 @@ const capabilitiesOf = ({ maxBodySize }: ResolvedOptions): Capabilities => ({
   replay: false,
 });
 
-interface Running {
-  readonly what: string;
-  readonly consumer: Consumer;
-  end(): Promise<void>;
-  abandon(): Promise<void>;
-}
-
 /** Where the services are, for people. */
 function whereOf({ sqs: { endpoint, region } }: ResolvedOptions): string {
   if (typeof endpoint === 'string') return endpoint;
@@ -83,35 +67,32 @@ function whereOf({ sqs: { endpoint, region } }: ResolvedOptions): string {
 
 /** One application's way to SNS and SQS. */
 export function openAws(options: ResolvedOptions, environment: Environment): Transport {
-  const { clock, report, topology, connectTimeout } = environment;
+  const { clock, report, topology, connectTimeout, service } = environment;
   const owner: Owner = environment;
-  const capabilities = capabilitiesOf(options);
-  const sns = new SNSClient(options.sns);
-  // Queue URLs name a host of the service's own: what is configured is where to go, be it an emulator or a VPC endpoint.
-  const own = { useQueueUrlAsEndpoint: false };
-  const sqs = new SQSClient({ ...own, ...options.sqs });
-  const polling = new SQSClient({
-    ...own,
-    requestHandler: {
-      httpAgent: { maxSockets: POLLING_SOCKETS },
-      httpsAgent: { maxSockets: POLLING_SOCKETS },
-    },
-    ...options.sqs,
-  });
+  const intake = currentIntake();
+  // A queue of one process alone is nothing that Lambda could poll.
+  const capabilities = { ...capabilitiesOf(options), ...(intake ? { broadcast: false as const } : {}) };
+  const { sns, sqs, polling, destroy } = createClients(options);
   const where = whereOf(options);
+  const warn = (message: string, error: unknown): void => report({ type: 'warning', message, error });
   const connection = createConnection({ sns, where, timeout: connectTimeout, clock, report });
-  const topics = createTopics(sns, topology);
   const queues = createQueues(sqs, topology);
+  const topics = createTopics({ sns, topology, welcome: createWelcome({ owner, sns, queues, warn }) });
+  const broadcasts = createBroadcasts({ sns, sqs, queues, clock });
   const sending = createSending({ sns, sqs, connection, linger: options.linger, clock });
+  const { maxBodySize, largePayloads } = options;
+  const payloads = createPayloads({ options: largePayloads, maxBodySize, topology, clock });
+  const turns = createTurns();
   const running = new Set<Running>();
   const abandoned = new AbortController();
   const closed = new AbortController();
-  let relay: Promise<Running | undefined> | undefined;
+  // All that waits listens to them, which Node 20 takes for a leak.
+  setMaxListeners(0, abandoned.signal, closed.signal);
+  let relay: Promise<Consumer | undefined> | undefined;
   let state: 'new' | 'open' | 'closed' = 'new';
   let closing: Promise<void> | undefined;
 
-  const deadLetters = createDeadLetters({ owner, sqs, queues, sending, closed: closed.signal });
-  const warn = (message: string, error: unknown): void => report({ type: 'warning', message, error });
+  const deadLetters = createDeadLetters({ owner, sqs, queues, sending, payloads, closed: closed.signal });
 
   const checkOpen = (): void => {
     if (state === 'open') return;
@@ -120,165 +101,96 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     );
   };
 
+  /** Tries again while the services cannot be reached; rejects with the signal's reason once it aborts, or at closing. */
   const patiently = async <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
     const backoff = createBackoff(clock);
     for (;;) {
       try {
-        return await work();
+        return await orAborted([signal, closed.signal], work);
       } catch (error) {
-        if (signal.aborted || isCredentials(error) || !isRetryable(error) || error instanceof TopologyError)
-          throw error;
+        if (signal.aborted || closed.signal.aborted || error instanceof MessagingError) throw error;
+        if (isCredentials(error) || !isRetryable(error)) throw error;
         connection.failed(error);
-        await backoff.wait(signal);
+        await orAborted([signal, closed.signal], () => backoff.wait(signal));
       }
     }
   };
 
   const consume = (queue: Queue, parts: Pick<ConsumerParts, 'work' | 'maxInHand' | 'warn'>): Consumer =>
-    createConsumer({
-      polling,
-      sqs,
-      queue,
-      connection,
-      visibilityTimeout: options.visibilityTimeout,
-      linger: options.linger,
-      clock,
-      ...parts,
+    intake
+      ? createReceiver(intake, queue.name, parts)
+      : createConsumer({
+          polling,
+          sqs,
+          queue,
+          connection,
+          visibilityTimeout: options.visibilityTimeout,
+          linger: options.linger,
+          clock,
+          ...parts,
+        });
+
+  const delayQueue = (): Promise<Queue> =>
+    queues.ensure(delayName(owner), {
+      what: `what service '${service}' publishes with a delay`,
+      tags: { 'nest-messaging:service': service },
     });
 
   /** What this service has published with a delay is passed on by any of its processes. */
-  const startRelay = (make: boolean): void => {
-    relay ??= (async () => {
-      const name = delayName(owner);
-      const queue = make ? await queues.ensure(name) : await queues.find(name);
-      if (!queue || state !== 'open') {
-        relay = undefined;
-        return undefined;
-      }
-      const work = relayOn({ queue, topics, sending, clock, abandoned: abandoned.signal, warn });
-      const consumer = consume(queue, { work, maxInHand: RELAYED, warn });
-      return { what: name, consumer, end: () => consumer.stop(), abandon: () => consumer.abandon() };
-    })().catch((error: unknown) => {
-      relay = undefined;
-      if (make) warn('what was published with a delay is not passed on by this process', error);
-      return undefined;
-    });
+  const startRelay = (queue: Queue): void => {
+    if (relay || state !== 'open') return;
+    const work = relayOn({ owner, queue, topics, queues, sending, clock, abandoned: abandoned.signal, warn });
+    relay = Promise.resolve(consume(queue, { work, maxInHand: RELAYED, warn }));
+  };
+
+  /** Another process of this service may have delayed something, and be gone: each process takes part. */
+  const watchDelays = async (): Promise<void> => {
+    const name = delayName(owner);
+    while (!closed.signal.aborted && !relay) {
+      // Not reached, or not allowed: who may not see it has delayed nothing.
+      const queue = await queues.find(name).catch(() => undefined);
+      if (queue) return startRelay(queue);
+      await pause(clock, options.discovery, closed.signal);
+    }
   };
 
   const publish = async (message: OutgoingMessage, signal: AbortSignal): Promise<void> => {
-    const { destination, ordered } = message;
-    const place = { key: message.key ?? message.id, deduplication: message.id };
-    const due = clock.now() + message.delay;
-    const left = (): number => due - clock.now();
+    const { destination, ordered, delay, key } = message;
+    const due = clock.now() + delay;
+    const place = { key: key ?? message.id, deduplication: message.id };
+    /** A small one must not be sent before a large one of its key that is still on its way to S3. */
+    const send = async (marks: Marks, via: (parcel: Parcel) => Promise<void>): Promise<void> => {
+      const begin = async (): Promise<{ readonly sent: Promise<void> }> => ({
+        sent: via(await payloads.store(toParcel(message, marks), message.contentType, signal)),
+      });
+      const inTurn = ordered && largePayloads !== undefined;
+      const { sent } = await (inTurn ? turns(`${destination.name} ${place.key}`, begin) : begin());
+      await sent;
+    };
+    const toQueue = ({ url }: Queue, marks: Marks): Promise<void> =>
+      send(marks, (parcel) => sending.toQueue(url, parcel, place, delaySeconds(due - clock.now()), signal));
+    /** Neither SNS nor a FIFO queue delays a single message. */
+    const later = async (to: Marks['to']): Promise<void> => {
+      if (intake && !intake.delays)
+        throw new UnsupportedError(
+          `'${destination.name}' cannot be published with a delay in Lambda, which runs nothing that would pass it on when it is due: make queue '${delayName(owner)}' an event source of the function, or run another process of service '${service}', and say so with createLambdaHandler(…, { delays: true })`,
+        );
+      const queue = await patiently(signal, delayQueue);
+      await toQueue(queue, { due, to, ...(key === undefined ? {} : { key }) });
+      startRelay(queue);
+    };
     if (destination.kind === 'queue') {
-      const queue = await patiently(signal, () => queues.ensure(queueName(owner, destination.name, ordered)));
-      const marks = message.delay > 0 ? { due } : {};
-      return sending.toQueue(queue.url, toParcel(message, marks), place, delaySeconds(left()), signal);
+      const name = queueName(owner, destination.name, ordered);
+      const what = `queue '${destination.name}'`;
+      const tags = { 'nest-messaging:service': service, 'nest-messaging:queue': destination.name };
+      const queue = await patiently(signal, () => queues.ensure(name, { what, tags }));
+      if (delay > 0 && ordered) return later({ kind: 'queue', name });
+      return toQueue(queue, delay > 0 ? { due } : {});
     }
     const name = topicName(owner, destination.name, ordered);
-    const arn = await patiently(signal, () => topics.ensure(name));
-    if (message.delay <= 0) return sending.toTopic(arn, toParcel(message), place, signal);
-    const queue = await patiently(signal, () => queues.ensure(delayName(owner)));
-    const to = { kind: 'topic', name } as const;
-    const marks = { due, to, ...(message.key === undefined ? {} : { key: message.key }) };
-    await sending.toQueue(queue.url, toParcel(message, marks), place, delaySeconds(left()), signal);
-    startRelay(true);
-  };
-
-  /** Topics whose messages a subscription gets, with those that exist of both kinds. */
-  const sources = async ({ source, ordered }: Subscription): Promise<string[]> => {
-    const all = await topics.list();
-    return all.filter((arn) => {
-      const name = lastName(arn);
-      const event = eventOfTopic(owner, name);
-      if (event === undefined || (ordered && !name.endsWith('.fifo'))) return false;
-      return isPattern(source.name) ? matches(source.name, event) : event === source.name;
-    });
-  };
-
-  const subscribe = async (
-    subscription: Subscription,
-    handle: DeliveryHandler,
-    signal: AbortSignal,
-  ): Promise<Running> => {
-    const { source, ordered, broadcast } = subscription;
-    const given = handlerOptions(subscription.brokerOptions);
-    const what = describeSubscription(subscription);
-    const tags = {
-      'nest-messaging:group': subscription.group,
-      'nest-messaging:source': source.name.replace(/[*#]/g, '+'),
-    };
-    const names = subscriptionNames(owner, subscription, ordered);
-    const queue = await patiently(signal, () =>
-      queues.ensure(
-        broadcast
-          ? `${livePrefix(owner, subscription)}${randomBytes(4).toString('hex')}`
-          : source.kind === 'queue'
-            ? queueName(owner, source.name, ordered)
-            : names.queue,
-        tags,
-      ),
-    );
-    const dead = broadcast ? undefined : await patiently(signal, () => queues.ensure(names.dead, tags));
-    if (dead) await patiently(signal, () => queues.backstop(queue, dead));
-    const attached = new Map<string, string>();
-    const endpoint = await patiently(signal, () => queues.arn(queue));
-    const attachAll = async (): Promise<void> => {
-      const fresh = (await sources(subscription)).filter((arn) => !attached.has(arn));
-      if (fresh.length === 0) return;
-      await queues.admit(queue, fresh);
-      for (const arn of fresh) attached.set(arn, await attach(sns, topology, arn, endpoint, given));
-    };
-    if (source.kind === 'topic') {
-      if (!isPattern(source.name))
-        await patiently(signal, () => topics.ensure(topicName(owner, source.name, ordered)));
-      await patiently(signal, attachAll);
-    }
-    signal.throwIfAborted();
-    const work = workOn({
-      subscription,
-      what,
-      queue,
-      dead,
-      handle,
-      sending,
-      clock,
-      abandoned: abandoned.signal,
-      report,
-    });
-    const over = new AbortController();
-    const consumer = consume(queue, {
-      work,
-      maxInHand: subscription.maxUnsettled,
-      warn: (message, error) => warn(`${what}: ${message}`, error),
-    });
-    const discover = async (): Promise<void> => {
-      for (;;) {
-        await pause(clock, options.discovery, over.signal);
-        if (over.signal.aborted) return;
-        // Not reached, or not allowed: the next time is soon.
-        await attachAll().catch((error: unknown) => connection.failed(error));
-      }
-    };
-    if (source.kind === 'topic') void discover();
-    const leave = async (): Promise<void> => {
-      over.abort();
-      if (!broadcast) return;
-      const gone = [...attached.values()].map((arn) => detach(sns, arn));
-      await Promise.allSettled([...gone, sqs.send(new DeleteQueueCommand({ QueueUrl: queue.url }))]);
-    };
-    return {
-      what,
-      consumer,
-      async end() {
-        await consumer.stop();
-        await leave();
-      },
-      async abandon() {
-        await consumer.abandon();
-        await leave();
-      },
-    };
+    const arn = await patiently(signal, () => topics.ensure(name, `topic '${destination.name}'`));
+    if (delay > 0) return later({ kind: 'topic', name });
+    await send({}, (parcel) => sending.toTopic(arn, parcel, place, signal));
   };
 
   const close = async (): Promise<void> => {
@@ -288,18 +200,19 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     const relaying = await relay;
     await Promise.all([
       ...[...running].map((one) => one.abandon()),
-      ...(relaying ? [relaying.abandon()] : []),
+      relaying?.abandon(),
       before === 'open' ? sending.close() : undefined,
     ]);
     running.clear();
     abandoned.abort(new ClosedError('the transport was closed before the copy was confirmed'));
     await sending.close();
     connection.close();
-    for (const client of [sns, sqs, polling]) client.destroy();
+    payloads.close();
+    destroy();
   };
 
-  const healthOf = ({ consumer, what: name }: Running): HealthPart => {
-    const reason = connection.up ? consumer.problem : 'SNS and SQS cannot be reached';
+  const healthOf = ({ problem, what: name }: Running): HealthPart => {
+    const reason = connection.up ? problem : 'SNS and SQS cannot be reached';
     return { name, ready: reason === undefined, ...(reason === undefined ? {} : { reason }) };
   };
 
@@ -314,9 +227,16 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     async connect() {
       if (state === 'closed') checkOpen();
       await connection.open();
+      await within(
+        connectTimeout,
+        clock,
+        (signal) => payloads.open(signal),
+        () => new ConnectionError(`S3 does not answer within ${connectTimeout} ms`),
+      );
       if (state === 'new') state = 'open';
       checkOpen();
-      startRelay(false);
+      if (!intake) void watchDelays();
+      else if (intake.delays) startRelay(await delayQueue());
     },
     async publish(message, signal) {
       checkOpen();
@@ -342,18 +262,45 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       const one = await within(
         connectTimeout,
         clock,
-        (signal) => subscribe(subscription, handle, signal),
+        (signal) =>
+          subscribe({
+            owner,
+            subscription,
+            what,
+            topology,
+            sns,
+            topics,
+            queues,
+            broadcasts,
+            // Nothing runs between two invocations.
+            discovery: intake ? undefined : options.discovery,
+            clock,
+            patiently: (work) => patiently(signal, work),
+            consume: (queue, dead) =>
+              consume(queue, {
+                work: workOn({
+                  subscription,
+                  what,
+                  queue,
+                  dead,
+                  handle,
+                  sending,
+                  payloads,
+                  clock,
+                  abandoned: abandoned.signal,
+                  report,
+                }),
+                maxInHand: subscription.maxUnsettled,
+                warn: (message, error) => warn(`${what}: ${message}`, error),
+              }),
+            failed: (error) => connection.failed(error),
+          }),
         () =>
           new ConnectionError(
             `${what} could not be made within ${connectTimeout} ms: SNS and SQS at ${where} do not answer`,
           ),
       ).catch((error: unknown) => {
-        throw error instanceof Error &&
-          'code' in error &&
-          typeof error.code === 'string' &&
-          /^[A-Z_]+$/.test(error.code)
-          ? error
-          : connectionError(where, error);
+        throw error instanceof MessagingError ? error : connectionError(where, error);
       });
       if (closing) {
         await one.abandon();
@@ -362,7 +309,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       running.add(one);
       return {
         async stop() {
-          await one.end();
+          await one.stop();
           running.delete(one);
         },
       };
@@ -376,4 +323,19 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       return { ready: parts.every(({ ready }) => ready), parts };
     },
   };
+}
+
+/** Rejects with the reason of the first signal that aborts, however long the work takes. */
+async function orAborted<T>(signals: readonly AbortSignal[], work: () => Promise<T>): Promise<T> {
+  for (const signal of signals) signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signals.find((signal) => signal.aborted)!.reason as Error);
+    for (const signal of signals) signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    for (const signal of signals) signal.removeEventListener('abort', abort);
+  }
 }

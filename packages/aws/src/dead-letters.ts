@@ -6,8 +6,14 @@ import {
   type Message as SqsMessage,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { DeadLetteredMessage, DeadLetterStore, SubscriptionId } from '@nest-messaging/core/contract';
+import {
+  describeSubscription,
+  type DeadLetteredMessage,
+  type DeadLetterStore,
+  type SubscriptionId,
+} from '@nest-messaging/core/contract';
 import { isFifo, subscriptionNames, type Owner } from './names.js';
+import type { Payloads } from './payloads.js';
 import type { Queue, Queues } from './queues.js';
 import { outcomes, type Sending } from './sending.js';
 import { copyOf, readDeadLetter } from './wire.js';
@@ -18,13 +24,28 @@ export interface DeadLettersParts {
   readonly sqs: SQSClient;
   readonly queues: Queues;
   readonly sending: Sending;
+  readonly payloads: Payloads;
   /** Aborts when the transport is closed. */
   readonly closed: AbortSignal;
 }
 
 /** Whoever looks has the letters to itself for so long, in seconds; then they are seen again if it has died. */
-const LOOK = 60;
+const LOOK = 300;
+/** Letters in memory at a time. */
+const SLICE = 1_000;
 const ENTRIES = 10;
+
+/** What has come of looking at some letters. */
+interface Looked<T> {
+  readonly answer: T;
+  /** Those to be deleted. */
+  readonly gone: readonly SqsMessage[];
+  /** Something failed, when these had been dealt with. */
+  readonly error?: { readonly thrown: unknown } | undefined;
+}
+
+const oldestFirst = (letters: readonly SqsMessage[]): SqsMessage[] =>
+  letters.toSorted((a, b) => Number(a.Attributes?.SentTimestamp) - Number(b.Attributes?.SentTimestamp));
 
 const inTens = <T>(list: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(list.length / ENTRIES) }, (_, at) =>
@@ -40,6 +61,7 @@ export function createDeadLetters({
   sqs,
   queues,
   sending,
+  payloads,
   closed,
 }: DeadLettersParts): DeadLetterStore {
   /** One look at a queue at a time, since what one has in hand another does not see. */
@@ -63,35 +85,39 @@ export function createDeadLetters({
     return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
   };
 
-  /** All there are now. The count is approximate: what is looked for beyond it is waited for a second. */
-  const receiveAll = async (queue: Queue): Promise<SqsMessage[]> => {
-    const found: SqsMessage[] = [];
+  /** All there are now, some at a time. The count is approximate: what is not there yet is waited for a second. */
+  async function* receiveAll(queue: Queue): AsyncGenerator<SqsMessage[]> {
     const expected = await count(queue);
-    if (expected === 0) return found;
-    for (;;) {
+    let slice: SqsMessage[] = [];
+    for (let found = 0; ;) {
       closed.throwIfAborted();
       const { Messages = [] } = await sqs.send(
         new ReceiveMessageCommand({
           QueueUrl: queue.url,
           MaxNumberOfMessages: ENTRIES,
           VisibilityTimeout: LOOK,
-          WaitTimeSeconds: found.length >= expected ? 0 : 1,
+          // One that waits asks all of SQS's servers; one that does not, a few of them.
+          WaitTimeSeconds: found > 0 && found >= expected ? 0 : 1,
           MessageSystemAttributeNames: ['All'],
           MessageAttributeNames: ['All'],
         }),
       );
-      found.push(...Messages);
-      if (Messages.length === 0) return found;
+      found += Messages.length;
+      slice.push(...Messages);
+      if (Messages.length > 0 && slice.length < SLICE) continue;
+      if (slice.length > 0) yield oldestFirst(slice);
+      slice = [];
+      if (Messages.length === 0) return;
     }
-  };
+  }
 
-  const putBack = async ({ url }: Queue, letters: readonly SqsMessage[]): Promise<void> => {
+  const putBack = async ({ url }: Queue, handles: readonly string[]): Promise<void> => {
     await Promise.all(
-      inTens(letters).map((ten) =>
+      inTens(handles).map((ten) =>
         sqs.send(
           new ChangeMessageVisibilityBatchCommand({
             QueueUrl: url,
-            Entries: ten.map(({ ReceiptHandle }, at) => ({
+            Entries: ten.map((ReceiptHandle, at) => ({
               Id: `${at}`,
               ReceiptHandle,
               VisibilityTimeout: 0,
@@ -117,34 +143,29 @@ export function createDeadLetters({
     }
   };
 
-  const oldestFirst = (letters: readonly SqsMessage[]): SqsMessage[] =>
-    letters.toSorted((a, b) => Number(a.Attributes?.SentTimestamp) - Number(b.Attributes?.SentTimestamp));
-
-  /** Calls `work` with all letters; what it does not answer is put back. */
+  /** Calls `work` with all letters, some at a time, and deletes those that it answers. The others are put back. */
   const look = <T>(
     id: SubscriptionId,
-    none: T,
-    work: (
-      letters: readonly SqsMessage[],
-      queue: Queue,
-    ) => Promise<{ readonly answer: T; readonly gone: readonly SqsMessage[] }>,
+    answer: T,
+    work: (answer: T, letters: readonly SqsMessage[], queue: Queue) => Promise<Looked<T>>,
   ): Promise<T> => {
     const { dead } = subscriptionNames(owner, id, false);
     return alone(dead, async () => {
       const queue = await queues.find(dead);
-      if (!queue) return none;
-      const letters = oldestFirst(await receiveAll(queue));
-      let gone: readonly SqsMessage[] = [];
+      if (!queue) return answer;
+      const kept = new Set<string>();
       try {
-        const done = await work(letters, queue);
-        gone = done.gone;
-        await remove(queue, gone);
-        return done.answer;
+        for await (const letters of receiveAll(queue)) {
+          for (const { ReceiptHandle } of letters) kept.add(ReceiptHandle!);
+          const looked = await work(answer, letters, queue);
+          answer = looked.answer;
+          await remove(queue, looked.gone);
+          for (const { ReceiptHandle } of looked.gone) kept.delete(ReceiptHandle!);
+          if (looked.error) throw looked.error.thrown;
+        }
+        return answer;
       } finally {
-        await putBack(
-          queue,
-          letters.filter((letter) => !gone.includes(letter)),
-        );
+        await putBack(queue, [...kept]);
       }
     });
   };
@@ -164,47 +185,58 @@ export function createDeadLetters({
       raw.MessageAttributes?.['nm']?.StringValue ?? '',
     );
     const name = marked?.[1] ?? subscriptionNames(owner, id, false).queue;
-    return queues.ensure(name);
+    return queues.ensure(name, { what: describeSubscription(id) });
+  };
+
+  /** The letter with its body, wherever that is; where it cannot be had, the failure says so, too. */
+  const whole = async (
+    id: SubscriptionId,
+    raw: SqsMessage,
+    letter: DeadLetteredMessage,
+  ): Promise<DeadLetteredMessage> => {
+    try {
+      const loaded = await payloads.load(raw, closed);
+      return loaded === raw ? letter : { ...readDeadLetter(loaded, id.source, id.group), raw };
+    } catch (error) {
+      const { failure } = letter;
+      const message = `${failure.message} (what is shown is where its body is: ${(error as Error).message})`;
+      return { ...letter, failure: { ...failure, message } };
+    }
   };
 
   return {
-    list: (id, limit) =>
-      look<DeadLetteredMessage[]>(id, [], async (letters) => ({
-        answer: asked(letters, id, undefined)
-          .slice(0, Math.max(0, limit))
-          .map(({ letter }) => letter),
+    list: async (id, limit) => {
+      const oldest = await look<SqsMessage[]>(id, [], async (found, letters) => ({
+        answer: oldestFirst([...found, ...letters]).slice(0, Math.max(0, limit)),
         gone: [],
-      })),
+      }));
+      return Promise.all(asked(oldest, id, undefined).map(({ raw, letter }) => whole(id, raw, letter)));
+    },
 
     redrive: (id, ids) =>
-      look(id, 0, async (letters, queue) => {
-        const wanted = asked(letters, id, ids);
-        const moved: SqsMessage[] = [];
-        let failure: { readonly error: unknown } | undefined;
+      look(id, 0, async (count, letters) => {
+        const gone: SqsMessage[] = [];
+        let error: { readonly thrown: unknown } | undefined;
         await Promise.all(
-          wanted.map(async ({ raw, letter: { message } }) => {
+          asked(letters, id, ids).map(async ({ raw, letter: { message } }) => {
             try {
               const home = await homeOf(id, raw);
               const place = placeOf(message.key, message.id, 'redrive');
               const key = isFifo(home.name) && message.key !== undefined ? { key: message.key } : {};
               await sending.toQueue(home.url, copyOf(raw, { id: message.id, ...key }), place, 0, closed);
-              moved.push(raw);
-            } catch (error) {
-              failure ??= { error };
+              gone.push(raw);
+            } catch (thrown) {
+              error ??= { thrown };
             }
           }),
         );
-        if (failure) {
-          await remove(queue, moved);
-          throw failure.error;
-        }
-        return { answer: moved.length, gone: moved };
+        return { answer: count + gone.length, gone, error };
       }),
 
     purge: (id, ids) =>
-      look(id, 0, async (letters) => {
+      look(id, 0, async (count, letters) => {
         const gone = asked(letters, id, ids).map(({ raw }) => raw);
-        return { answer: gone.length, gone };
+        return { answer: count + gone.length, gone };
       }),
   };
 }

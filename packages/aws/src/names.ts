@@ -1,6 +1,7 @@
 import {
   ConfigurationError,
   destinationName,
+  isPattern,
   MARKER,
   subscriptionName,
   type Environment,
@@ -21,23 +22,38 @@ const WRITTEN: Readonly<Record<string, string>> = {
   '#': `${MARKER}all`,
 };
 
-const encoded = (name: string): string => name.replace(/[._*#]/g, (character) => WRITTEN[character]!);
+const READ: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(WRITTEN).map(([character, text]) => [text, character]),
+);
+const WORDS = new RegExp(
+  Object.keys(READ)
+    .sort((a, b) => b.length - a.length)
+    .join('|'),
+  'g',
+);
 
-/** The name that {@link topicName} wrote, without what marks FIFO; undefined for what is the module's own. */
-function decoded(name: string): string | undefined {
-  const text = name.replace(/--_|_/g, (found) => (found === '_' ? '.' : '_'));
-  return text.includes(MARKER) ? undefined : text;
-}
+const encoded = (name: string): string => name.replace(/[._*#]/g, (character) => WRITTEN[character]!);
 
 const FIFO = '.fifo';
 
-/** SQS's limit; SNS takes 256. @see https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html */
-const LONGEST = 80;
+/** What was {@link encoded}, behind the namespace; undefined for other namespaces, and for what is the module's own. */
+function decoded(namespace: string | undefined, name: string): string | undefined {
+  const text = (isFifo(name) ? name.slice(0, -FIFO.length) : name).replace(WORDS, (found) => READ[found]!);
+  const prefix = namespace === undefined ? '' : `${namespace}.`;
+  return text.startsWith(prefix) && !text.includes(MARKER) ? text.slice(prefix.length) : undefined;
+}
 
-function checked(name: string, of: string): string {
-  if (name.length > LONGEST)
+/**
+ * Characters of a name.
+ * @see https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+ * @see https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+ */
+const LONGEST = { queue: 80, topic: 256 };
+
+function checked(kind: keyof typeof LONGEST, name: string, of: string): string {
+  if (name.length > LONGEST[kind])
     throw new ConfigurationError(
-      `'${of}' becomes '${name}' on AWS, ${name.length} characters: at most ${LONGEST} are possible, and each '_' takes three; shorten it`,
+      `'${of}' becomes ${kind} '${name}' on AWS, ${name.length} characters: at most ${LONGEST[kind]} are possible, and each '_' takes three; shorten it`,
     );
   return name;
 }
@@ -45,20 +61,47 @@ function checked(name: string, of: string): string {
 /** An event's SNS topic; events with an order have a FIFO topic. */
 export function topicName({ namespace }: Pick<Owner, 'namespace'>, event: string, ordered: boolean): string {
   const full = destinationName(namespace, { kind: 'topic', name: event });
-  return checked(`${encoded(full)}${ordered ? FIFO : ''}`, full);
+  return checked('topic', `${encoded(full)}${ordered ? FIFO : ''}`, full);
+}
+
+/**
+ * All topics that a subscription may get its messages from, with `*` for any characters. Without an order it takes
+ * those of events that have one, too.
+ */
+export function topicsOf(owner: Pick<Owner, 'namespace'>, source: string, ordered: boolean): string[] {
+  // `#` stands for no word, too: then the dot beside it is gone.
+  const written = source
+    .replace(/(^|\.)#(\.|$)/g, '*')
+    .split('*')
+    .map((part) => encoded(part))
+    .join('*');
+  const name = `${queuePrefix(owner)}${written}`;
+  return ordered ? [`${name}${FIFO}`] : [name, `${name}${FIFO}`];
 }
 
 /** The event that a topic carries; undefined for topics of other namespaces and others' own. */
 export function eventOfTopic({ namespace }: Pick<Owner, 'namespace'>, topic: string): string | undefined {
-  const full = decoded(topic.endsWith(FIFO) ? topic.slice(0, -FIFO.length) : topic);
-  const prefix = namespace === undefined ? '' : `${namespace}.`;
-  return full?.startsWith(prefix) ? full.slice(prefix.length) : undefined;
+  const event = decoded(namespace, topic);
+  return event === undefined || isPattern(event) ? undefined : event;
 }
+
+/** The subscription that a queue may be of, by its name alone: a queue for tasks can have the same. */
+export function subscriptionOfQueue(
+  { namespace }: Pick<Owner, 'namespace'>,
+  queue: string,
+): SubscriptionId | undefined {
+  const [, group, name] = /^([^.]+)\.(.+)$/.exec(decoded(namespace, queue) ?? '') ?? [];
+  return group === undefined || name === undefined ? undefined : { group, source: { kind: 'topic', name } };
+}
+
+/** Begins the names of all queues of a namespace. */
+export const queuePrefix = ({ namespace }: Pick<Owner, 'namespace'>): string =>
+  namespace === undefined ? '' : `${encoded(namespace)}${WRITTEN['.']}`;
 
 /** A work queue, and whether its tasks have an order. */
 export function queueName({ namespace }: Pick<Owner, 'namespace'>, queue: string, ordered: boolean): string {
   const full = destinationName(namespace, { kind: 'queue', name: queue });
-  return checked(`${encoded(full)}${ordered ? FIFO : ''}`, full);
+  return checked('queue', `${encoded(full)}${ordered ? FIFO : ''}`, full);
 }
 
 /** All that a subscription is on AWS. */
@@ -76,24 +119,27 @@ export function subscriptionNames(
   const base = encoded(full);
   const fifo = ordered ? FIFO : '';
   return {
-    queue: checked(`${base}${fifo}`, full),
+    queue: checked('queue', `${base}${fifo}`, full),
     // Standard whatever the queue is: a FIFO queue would hold back all letters of a key while one is looked at.
-    dead: checked(`${base}${MARKER}dead`, full),
+    dead: checked('queue', `${base}${MARKER}dead`, full),
   };
 }
 
 /** Where what a service publishes with a delay waits. */
 export function delayName({ namespace, service }: Owner): string {
   const full = destinationName(namespace, { kind: 'queue', name: service });
-  return checked(`${encoded(full)}${MARKER}delay`, full);
+  return checked('queue', `${encoded(full)}${MARKER}delay`, full);
 }
 
 /** Begins the names of queues of one process alone. */
 export function livePrefix(owner: Pick<Owner, 'namespace'>, id: SubscriptionId): string {
-  return `${encoded(subscriptionName(owner.namespace, id))}${MARKER}live-`;
+  const full = subscriptionName(owner.namespace, id);
+  return checked('queue', `${encoded(full)}${MARKER}live-`, full);
 }
 
-export const isFifo = (name: string): boolean => name.endsWith(FIFO);
+export function isFifo(name: string): boolean {
+  return name.endsWith(FIFO);
+}
 
 /** The name at the end of an ARN or of a queue's URL. */
 export const lastName = (text: string): string =>

@@ -1,17 +1,29 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
+  ListQueuesCommand,
+  ListQueueTagsCommand,
   SetQueueAttributesCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { Topology } from '@nest-messaging/core/contract';
 import { isMissing, isRetryable, missing, topologyError } from './errors.js';
-import { isFifo } from './names.js';
+import { isFifo, lastName } from './names.js';
 
 export interface Queue {
   readonly name: string;
   readonly url: string;
+}
+
+export type Tags = Readonly<Record<string, string>>;
+
+/** What a queue is there for. */
+export interface QueueOwner {
+  /** For messages to people. */
+  readonly what: string;
+  readonly tags?: Tags;
 }
 
 /** SQS queues by name. */
@@ -20,10 +32,18 @@ export interface Queues {
    * A queue that exists: made where the module may. What exists keeps its attributes.
    * @throws {TopologyError} if it is missing, or may not be made
    */
-  ensure(name: string, tags?: Readonly<Record<string, string>>): Promise<Queue>;
+  ensure(name: string, owner: QueueOwner): Promise<Queue>;
+  /** Makes a queue of this process alone, whatever the topology. */
+  make(name: string, owner: QueueOwner): Promise<Queue>;
   find(name: string): Promise<Queue | undefined>;
   arn(queue: Queue): Promise<string>;
-  /** Lets these topics send to the queue, beside whatever its policy allows already. */
+  /** Names of all queues that begin so. */
+  list(prefix: string): Promise<Queue[]>;
+  tags(queue: Queue): Promise<Tags>;
+  /**
+   * Lets the topics of an event or a pattern send to the queue, beside whatever its policy allows already.
+   * @param topics names, with `*` for any characters
+   */
   admit(queue: Queue, topics: readonly string[]): Promise<void>;
   /** After so many receipts SQS itself moves a message to the dead letters: it may kill its process. */
   backstop(queue: Queue, dead: Queue): Promise<void>;
@@ -45,7 +65,6 @@ const SID = 'NestMessagingTopics';
 
 interface Statement {
   readonly Sid?: string;
-  readonly Condition?: { readonly ArnEquals?: { readonly 'aws:SourceArn'?: string | readonly string[] } };
 }
 
 interface Policy {
@@ -53,25 +72,31 @@ interface Policy {
   readonly Statement?: readonly Statement[];
 }
 
-/** @returns the policy that lets these topics in, too; undefined if it does already */
+/**
+ * @param queue its ARN
+ * @returns the policy that lets these topics in, beside what it says already; undefined if it does
+ */
 export function admitting(
   policy: string | undefined,
   queue: string,
   topics: readonly string[],
 ): string | undefined {
   const { Version = '2012-10-17', Statement = [], ...rest } = JSON.parse(policy || '{}') as Policy;
-  const own = Statement.find(({ Sid }) => Sid === SID);
-  const before = [own?.Condition?.ArnEquals?.['aws:SourceArn'] ?? []].flat();
-  const arns = [...new Set([...before, ...topics])].sort();
-  if (own && arns.length === before.length) return undefined;
+  const [, partition, , region, account] = queue.split(':');
   const statement = {
     Sid: SID,
     Effect: 'Allow',
     Principal: { Service: 'sns.amazonaws.com' },
     Action: 'sqs:SendMessage',
     Resource: queue,
-    Condition: { ArnEquals: { 'aws:SourceArn': arns } },
+    Condition: {
+      ArnLike: {
+        'aws:SourceArn': topics.map((name) => `arn:${partition}:sns:${region}:${account}:${name}`),
+      },
+    },
   };
+  const own = Statement.find(({ Sid }) => Sid === SID);
+  if (isDeepStrictEqual(own, statement)) return undefined;
   return JSON.stringify({
     ...rest,
     Version,
@@ -92,19 +117,24 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
     }
   };
 
-  const make = async (name: string, tags: Readonly<Record<string, string>>): Promise<Queue> => {
-    const what = `queue '${name}'`;
-    // Asked for first: creating one that exists with other attributes is refused.
-    const found = await find(name);
-    if (found) return found;
-    if (topology !== 'create') throw missing(what);
+  const make = async (name: string, { what, tags }: QueueOwner): Promise<Queue> => {
     try {
       const Attributes = isFifo(name) ? { ...ATTRIBUTES, ...FIFO } : ATTRIBUTES;
       const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes, tags }));
       return { name, url: QueueUrl! };
     } catch (error) {
-      throw isRetryable(error) ? error : topologyError(what, 'sqs:CreateQueue', error);
+      throw isRetryable(error)
+        ? error
+        : topologyError(`queue '${name}' of ${what}`, 'sqs:CreateQueue', error);
     }
+  };
+
+  const findOrMake = async (name: string, owner: QueueOwner): Promise<Queue> => {
+    // Asked for first: creating one that exists with other attributes is refused.
+    const found = await find(name);
+    if (found) return found;
+    if (topology !== 'create') throw missing(`queue '${name}' of ${owner.what}`);
+    return make(name, owner);
   };
 
   const attributes = async (
@@ -133,18 +163,35 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
 
   return {
     find,
+    make,
     arn,
-    ensure(name, tags = {}) {
+    async list(prefix) {
+      const queues: Queue[] = [];
+      let NextToken: string | undefined;
+      do {
+        // Without a number SQS answers a thousand at most, and no token.
+        const page = await sqs.send(
+          new ListQueuesCommand({ QueueNamePrefix: prefix, MaxResults: 1_000, NextToken }),
+        );
+        for (const url of page.QueueUrls ?? []) queues.push({ name: lastName(url), url });
+        NextToken = page.NextToken;
+      } while (NextToken);
+      return queues;
+    },
+    async tags({ url }) {
+      const { Tags = {} } = await sqs.send(new ListQueueTagsCommand({ QueueUrl: url }));
+      return Tags;
+    },
+    ensure(name, owner) {
       let queue = known.get(name);
       if (!queue) {
-        queue = make(name, tags);
+        queue = findOrMake(name, owner);
         queue.catch(() => known.delete(name));
         known.set(name, queue);
       }
       return queue;
     },
     async admit(queue, topics) {
-      if (topology !== 'create' || topics.length === 0) return;
       const { QueueArn, Policy: policy } = await attributes(queue, ['QueueArn', 'Policy']);
       const next = admitting(policy, QueueArn!, topics);
       if (next !== undefined) await set(queue, { Policy: next });

@@ -2,15 +2,18 @@ import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
 import type { Clock } from '@nest-messaging/core/contract';
 import { pause } from './backoff.js';
 import type { End, Work } from './consumer.js';
-import type { Queue } from './queues.js';
+import { eventOfTopic, type Owner } from './names.js';
+import type { Queue, Queues } from './queues.js';
 import type { Sending } from './sending.js';
 import type { Topics } from './topics.js';
 import { copyOf, read } from './wire.js';
 import { delaySeconds, LONGEST_STEP, placeOf } from './work.js';
 
 export interface RelayParts {
+  readonly owner: Owner;
   readonly queue: Queue;
   readonly topics: Topics;
+  readonly queues: Queues;
   readonly sending: Sending;
   readonly clock: Clock;
   readonly abandoned: AbortSignal;
@@ -20,9 +23,9 @@ export interface RelayParts {
 /** Milliseconds until what cannot be passed on is tried again. */
 const AGAIN_AFTER = 60_000;
 
-/** Passes on what a service has published with a delay: through SQS's own delays of 15 minutes, to its topic when it is due. */
+/** Passes on what a service has published with a delay: through SQS's own delays of 15 minutes, to where it goes when it is due. */
 export function relayOn(parts: RelayParts): (raw: SqsMessage, leaving: AbortSignal) => Work {
-  const { queue, topics, sending, clock, abandoned, warn } = parts;
+  const { owner, queue, topics, queues, sending, clock, abandoned, warn } = parts;
   return (raw, leaving) => {
     const { message, marks } = read(raw, { kind: 'queue', name: queue.name });
     const { due = 0, to, key } = marks;
@@ -38,8 +41,14 @@ export function relayOn(parts: RelayParts): (raw: SqsMessage, leaving: AbortSign
           delaySeconds(left),
           abandoned,
         );
-      const arn = await topics.ensure(to!.name);
-      await sending.toTopic(arn, copyOf(raw, {}), { key: key ?? id, deduplication: id }, abandoned);
+      const { kind, name } = to!;
+      const place = { key: key ?? id, deduplication: id };
+      if (kind === 'queue') {
+        const { url } = await queues.ensure(name, { what: 'what is due in it' });
+        return sending.toQueue(url, copyOf(raw, {}), place, 0, abandoned);
+      }
+      const arn = await topics.ensure(name, `topic '${eventOfTopic(owner, name)}'`);
+      await sending.toTopic(arn, copyOf(raw, {}), place, abandoned);
     };
 
     const carryOut = async (): Promise<End> => {

@@ -1,63 +1,109 @@
-import { CreateTopicCommand, ListTopicsCommand, type SNSClient } from '@aws-sdk/client-sns';
+import {
+  CreateTopicCommand,
+  GetTopicAttributesCommand,
+  ListTopicsCommand,
+  type SNSClient,
+} from '@aws-sdk/client-sns';
 import type { Topology } from '@nest-messaging/core/contract';
-import { isRetryable, missing, topologyError } from './errors.js';
+import { isMissing, isRetryable, missing, topologyError } from './errors.js';
 import { isFifo, lastName } from './names.js';
 
 /** SNS topics by name. Account and region are in what the service answers, never typed by hand. */
 export interface Topics {
   /**
    * The ARN of a topic that exists: made where the module may, otherwise found.
+   * @param what the event, for messages to people
    * @throws {TopologyError} if it is missing, or may not be made
    */
-  ensure(name: string): Promise<string>;
+  ensure(name: string, what: string): Promise<string>;
+  find(name: string): Promise<string | undefined>;
   /** ARNs of all there are. */
   list(): Promise<string[]>;
   /** Someone deleted it. */
   forget(name: string): void;
 }
 
+export interface TopicsParts {
+  readonly sns: SNSClient;
+  readonly topology: Topology;
+  /** Called with each topic that may just have been made, before anything is published to it. */
+  readonly welcome: (arn: string) => Promise<void>;
+}
+
 /** What is remembered of topics that publishers choose is bounded. */
 const MOST = 10_000;
 
-export function createTopics(sns: SNSClient, topology: Topology): Topics {
+/** It exists with other attributes or tags: whoever made it had his reasons. */
+const DIFFERS = /already exists with different/i;
+
+export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
   const known = new Map<string, Promise<string>>();
+  /** What ARNs of this account and region begin with, once one was seen: there is no way to ask for one by name. */
+  let home: string | undefined;
+
+  const seen = (arn: string): string => {
+    home ??= arn.slice(0, arn.lastIndexOf(':') + 1);
+    return arn;
+  };
 
   const list = async (): Promise<string[]> => {
     const arns: string[] = [];
     let NextToken: string | undefined;
     do {
       const page = await sns.send(new ListTopicsCommand({ NextToken }));
-      for (const { TopicArn } of page.Topics ?? []) if (TopicArn) arns.push(TopicArn);
+      for (const { TopicArn } of page.Topics ?? []) if (TopicArn) arns.push(seen(TopicArn));
       NextToken = page.NextToken;
     } while (NextToken);
     return arns;
   };
 
-  const make = async (name: string): Promise<string> => {
-    const what = `topic '${name}'`;
+  const find = async (name: string): Promise<string | undefined> => {
+    if (home === undefined) return (await list()).find((arn) => lastName(arn) === name);
+    const TopicArn = `${home}${name}`;
+    try {
+      await sns.send(new GetTopicAttributesCommand({ TopicArn }));
+      return TopicArn;
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw isRetryable(error) ? error : topologyError(`topic '${name}'`, 'sns:GetTopicAttributes', error);
+    }
+  };
+
+  /** Answers the ARN of one that exists, too. */
+  const create = async (name: string, more: object): Promise<string> => {
+    const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: name, ...more }));
+    return seen(TopicArn!);
+  };
+
+  const make = async (name: string, what: string): Promise<string> => {
+    const topic = `topic '${name}' of ${what}`;
     if (topology !== 'create') {
-      const found = (await list()).find((arn) => lastName(arn) === name);
-      if (!found) throw missing(what);
+      const found = await find(name);
+      if (found === undefined) throw missing(topic);
       return found;
     }
+    const FifoTopic = isFifo(name) ? { FifoTopic: 'true' } : undefined;
+    const Attributes = FifoTopic && { ...FifoTopic, FifoThroughputScope: 'MessageGroup' };
+    const Tags = [{ Key: 'nest-messaging:topic', Value: what }];
     try {
-      // Answers the ARN of one that exists, too.
-      const Attributes = isFifo(name)
-        ? { FifoTopic: 'true', FifoThroughputScope: 'MessageGroup' }
-        : undefined;
-      const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: name, Attributes }));
-      return TopicArn!;
+      const arn = await create(name, { Attributes, Tags }).catch((error: unknown) => {
+        if (!DIFFERS.test((error as Error).message)) throw error;
+        return create(name, { Attributes: FifoTopic });
+      });
+      await welcome(arn);
+      return arn;
     } catch (error) {
-      throw isRetryable(error) ? error : topologyError(what, 'sns:CreateTopic', error);
+      throw isRetryable(error) ? error : topologyError(topic, 'sns:CreateTopic', error);
     }
   };
 
   return {
+    find,
     list,
-    ensure(name) {
+    ensure(name, what) {
       let arn = known.get(name);
       if (!arn) {
-        arn = make(name);
+        arn = make(name, what);
         arn.catch(() => known.delete(name));
         if (known.size >= MOST) known.clear();
         known.set(name, arn);

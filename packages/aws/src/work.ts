@@ -2,14 +2,18 @@ import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
 import type {
   Clock,
   DeliveryHandler,
+  Failure,
+  MessagingError,
   Settlement,
   Subscription,
   TransportEvent,
 } from '@nest-messaging/core/contract';
 import { pause } from './backoff.js';
 import type { End, Work } from './consumer.js';
+import { isUnreadable, type Payloads } from './payloads.js';
 import type { Queue } from './queues.js';
 import type { Place, Sending } from './sending.js';
+import { createTurns } from './turns.js';
 import { copyOf, read, shortened, type Marks } from './wire.js';
 
 export interface WorkParts {
@@ -21,6 +25,7 @@ export interface WorkParts {
   readonly dead: Queue | undefined;
   readonly handle: DeliveryHandler;
   readonly sending: Sending;
+  readonly payloads: Payloads;
   readonly clock: Clock;
   /** Aborts when the transport waits for nothing more. */
   readonly abandoned: AbortSignal;
@@ -31,6 +36,8 @@ export interface WorkParts {
 export const LONGEST_STEP = 900_000;
 /** Milliseconds until a message whose settlement could not be carried out is handed over again. */
 const AGAIN_AFTER = 1_000;
+/** The same for one whose body cannot be had from S3, at most: twice as long after each receipt. */
+const UNREAD_AT_MOST = 5 * 60_000;
 
 /** Whole seconds of a delay, as far as SQS has them; what is left is waited for where it is received. */
 export const delaySeconds = (left: number): number =>
@@ -44,13 +51,19 @@ export const placeOf = (key: string | undefined, id: string, purpose: string): P
   deduplication: `${id}/${purpose}/${run}-${++copies}`,
 });
 
+const failureOf = (error: unknown, at: number): Failure => {
+  const { name, message, code } = error as MessagingError;
+  return { name, message, code, at };
+};
+
 /** Hands messages to the engine, and carries out what it decides. */
-export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal) => Work {
-  const { subscription, queue, dead, handle, sending, clock, report } = parts;
+export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal, lost: AbortSignal) => Work {
+  const { subscription, queue, dead, handle, sending, payloads, clock, report } = parts;
   // Where order counts, and where nobody but this process has the message, it cannot come back behind others.
   const inPlace = subscription.ordered || dead === undefined;
+  const turns = createTurns();
 
-  return (raw, leaving) => {
+  return (raw, leaving, lost) => {
     const { message, marks, attempt: first } = read(raw, subscription.source);
     const takenAt = clock.now();
     const firstFailedAt = marks.firstFailedAt ?? takenAt;
@@ -101,24 +114,30 @@ export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal
     };
 
     const orAgain = async (settlement: Settlement): Promise<End> => {
-      try {
-        return await carryOut(settlement);
-      } catch (error) {
-        if (parts.abandoned.aborted) return { visibleAfter: 0 };
-        report({
-          type: 'settlement-failed',
-          settlement: settlement.type,
-          subscription: parts.what,
-          messageId: message.id,
-          error,
-        });
-        return { visibleAfter: AGAIN_AFTER };
+      for (;;) {
+        try {
+          return await carryOut(settlement);
+        } catch (error) {
+          if (parts.abandoned.aborted) return { visibleAfter: 0 };
+          report({
+            type: 'settlement-failed',
+            settlement: settlement.type,
+            subscription: parts.what,
+            messageId: message.id,
+            error,
+          });
+          if (!inPlace) return { visibleAfter: AGAIN_AFTER };
+          // Those of its key that were received with it would overtake it.
+          await pause(clock, AGAIN_AFTER, leaving);
+          if (leaving.aborted) return { visibleAfter: 0 };
+        }
       }
     };
 
-    const decide = async (): Promise<Settlement> => {
+    const decide = async (whole: SqsMessage): Promise<Settlement> => {
+      const own = whole === raw ? message : read(whole, subscription.source).message;
       try {
-        return await handle({ message, attempt, deaths: 0, raw });
+        return await handle({ message: own, attempt, deaths: 0, raw, leaving, lost });
       } catch (error) {
         report({
           type: 'warning',
@@ -127,6 +146,40 @@ export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal
         });
         return { type: 'release' };
       }
+    };
+
+    const deadLetter =
+      (error: unknown): (() => Promise<End>) =>
+      () =>
+        orAgain({ type: 'dead-letter', failure: failureOf(error, clock.now()), attempts: attempt - 1 });
+
+    /** The message with its body, be that in S3; or what becomes of one whose body cannot be had. */
+    const load = async (): Promise<SqsMessage | (() => Promise<End>)> => {
+      for (let tries = Number(raw.Attributes?.ApproximateReceiveCount) || 1; ; tries++) {
+        try {
+          return await payloads.load(raw, parts.abandoned);
+        } catch (error) {
+          if (parts.abandoned.aborted) return async () => ({ visibleAfter: 0 });
+          const fate = isUnreadable(error) ? 'it is set aside' : 'it is tried again';
+          report({
+            type: 'warning',
+            message: `the body of message ${message.id} for ${parts.what} could not be read from S3: ${fate}`,
+            error,
+          });
+          if (isUnreadable(error)) return deadLetter(error);
+          const visibleAfter = Math.min(AGAIN_AFTER * 2 ** (tries - 1), UNREAD_AT_MOST);
+          if (!inPlace) return async () => ({ visibleAfter });
+          // Those of its key that were received with it would overtake it.
+          await pause(clock, visibleAfter, leaving);
+          if (leaving.aborted || lost.aborted) return async () => ({ visibleAfter: 0 });
+        }
+      }
+    };
+
+    /** Hands it over, and does not wait for what is decided. */
+    const begin = async (): Promise<{ readonly settlement: Promise<Settlement> } | (() => Promise<End>)> => {
+      const whole = await load();
+      return typeof whole === 'function' ? whole : { settlement: decide(whole) };
     };
 
     /** Not due yet: another step, or the rest of a second. */
@@ -150,7 +203,10 @@ export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal
     return async () => {
       const waits = await early();
       if (waits) return waits;
-      const settlement = await decide();
+      // A small one must not be handed over before a large one of its key that is still being read.
+      const begun = await (subscription.ordered ? turns(message.key ?? '', begin) : begin());
+      if (typeof begun === 'function') return begun;
+      const settlement = await begun.settlement;
       return () => orAgain(settlement);
     };
   };

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Capabilities, Support } from '@nest-messaging/core/contract';
+import type { Capabilities, Destination, Support } from '@nest-messaging/core/contract';
 import { concern } from './guarantee.js';
-import type { Stage } from './stage.js';
+import type { Probe } from './probe.js';
+import type { Application, Stage } from './stage.js';
 import { assertElapsed } from './timing.js';
 
 /** Longer than any delay here; a broker that cannot wait as long must refuse it. */
@@ -16,22 +17,34 @@ const delayed = {
   },
 };
 
+/** The first delayed message of a service makes its way on the broker, which takes a time of its own. */
+async function makeWay(
+  application: Application,
+  to: string | Destination,
+  probe: Probe,
+  until: Stage['until'],
+): Promise<void> {
+  await application.publish(to, { body: 'first', delay: 100 });
+  await until(() => probe.seen.length === 1, 'the first delayed message');
+}
+
 export const delays = concern('Delayed publishing', (states) => {
   states(
     'A delayed message is delivered when it is due',
     async ({ open, topic, clock, until }) => {
       const application = await open();
       const probe = await application.subscribe(topic());
+      await makeWay(application, topic(), probe, until);
       const start = clock.now();
       await Promise.all([
         application.publish(topic(), { body: 'late', delay: 4_000 }),
         application.publish(topic(), { body: 'soon', delay: 1_500 }),
         application.publish(topic(), { body: 'now' }),
       ]);
-      await until(() => probe.seen.length === 3, 'all three');
-      assert.deepEqual(probe.texts, ['now', 'soon', 'late']);
-      assertElapsed(probe.seen[1]!.at - start, 1_500, 'the sooner one');
-      assertElapsed(probe.seen[2]!.at - start, 4_000, 'the later one');
+      await until(() => probe.seen.length === 4, 'all three');
+      assert.deepEqual(probe.texts.slice(1), ['now', 'soon', 'late']);
+      assertElapsed(probe.seen[2]!.at - start, 1_500, 'the sooner one');
+      assertElapsed(probe.seen[3]!.at - start, 4_000, 'the later one');
     },
     delayed,
   );
@@ -41,11 +54,12 @@ export const delays = concern('Delayed publishing', (states) => {
     async ({ open, queue, clock, until }) => {
       const application = await open();
       const probe = await application.subscribe(queue());
+      await makeWay(application, queue(), probe, until);
       const start = clock.now();
       await application.publish(queue(), { body: 'task', delay: 1_500 });
-      await until(() => probe.seen.length === 1, 'the task');
-      assertElapsed(probe.seen[0]!.at - start, 1_500, 'the task');
-      assert.deepEqual(probe.seen[0]!.message.destination, queue());
+      await until(() => probe.seen.length === 2, 'the task');
+      assertElapsed(probe.seen[1]!.at - start, 1_500, 'the task');
+      assert.deepEqual(probe.seen[1]!.message.destination, queue());
     },
     delayed,
   );
@@ -81,6 +95,7 @@ export const delays = concern('Delayed publishing', (states) => {
     async ({ open, topic, clock, until }) => {
       const application = await open();
       const probe = await application.subscribe(topic('wanted'));
+      await makeWay(application, topic('wanted'), probe, until);
       await Promise.all(
         Array.from({ length: 40 }, () => application.publish(topic('unwanted'), { delay: 1_500 })),
       );
@@ -88,7 +103,7 @@ export const delays = concern('Delayed publishing', (states) => {
       await Promise.all(
         Array.from({ length: 5 }, () => application.publish(topic('wanted'), { delay: 1_500 })),
       );
-      await until(() => probe.seen.length === 5, 'the five that are wanted');
+      await until(() => probe.seen.length === 6, 'the five that are wanted');
       assertElapsed(Math.max(...probe.seen.map(({ at }) => at)) - start, 1_500, 'the last of them');
     },
     delayed,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { byFirstLetter } from './by-first-letter.js';
 import { concern } from './guarantee.js';
 import { gate } from './probe.js';
 
@@ -83,9 +84,10 @@ export const drain = concern('Draining', (states) => {
     async ({ serve, topic, until }) => {
       const door = gate();
       const started: unknown[] = [];
+      const on = byFirstLetter(topic());
       const first = await serve([
         {
-          on: topic(),
+          on,
           options: { ordered: true },
           async handle(payload) {
             started.push(payload);
@@ -93,14 +95,14 @@ export const drain = concern('Draining', (states) => {
           },
         },
       ]);
-      for (const text of ['k1', 'k2', 'k3']) await first.publish(topic(), text, { key: 'k' });
+      for (const text of ['k1', 'k2', 'k3']) await first.publish(on, text);
       await until(() => started.length === 1, 'the first to run');
       const drained = first.engine.drain(20_000);
       door.open();
       assert.equal(await drained, true);
       await first.engine.close();
       const second = await serve([
-        { on: topic(), options: { ordered: true }, handle: (payload) => void started.push(payload) },
+        { on, options: { ordered: true }, handle: (payload) => void started.push(payload) },
       ]);
       await until(() => second.count('handled') === 2, 'the other two in the next process');
       assert.deepEqual(started, ['k1', 'k2', 'k3']);

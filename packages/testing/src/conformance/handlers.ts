@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { DeadLetter, Discard, RetryLater } from '@nest-messaging/core/contract';
 import type { MessageContext } from '@nest-messaging/core/engine';
+import { byFirstLetter } from './by-first-letter.js';
 import { concern } from './guarantee.js';
 import { gate } from './probe.js';
 import { assertElapsed } from './timing.js';
@@ -280,9 +281,9 @@ export const handlers = concern('Failing handlers', (states) => {
         if (payload === 'a1' && attempt < 3) throw new Error('not yet');
       };
       const retry = { attempts: 3, backoff: { initial: 1_000, factor: 1, jitter: 0 } };
-      const service = await serve([{ on: topic(), options: { ordered: true, retry }, handle }]);
-      for (const text of ['a1', 'b1', 'a2', 'b2', 'a3'])
-        await service.publish(topic(), text, { key: text[0] });
+      const on = byFirstLetter(topic());
+      const service = await serve([{ on, options: { ordered: true, retry }, handle }]);
+      for (const text of ['a1', 'b1', 'a2', 'b2', 'a3']) await service.publish(on, text);
       await until(() => service.count('handled') === 5, 'all five');
       assert.deepEqual(
         seen.filter((text) => text.startsWith('a')),
@@ -303,12 +304,13 @@ export const handlers = concern('Failing handlers', (states) => {
       const seen: string[] = [];
       const handle = (payload: string): void => {
         seen.push(payload);
-        if (payload === 'bad') throw new Error('broken');
+        if (payload === 'k bad') throw new Error('broken');
       };
-      const service = await serve([{ on: topic(), options: { ordered: true }, handle }]);
-      for (const text of ['bad', 'good']) await service.publish(topic(), text, { key: 'k' });
+      const on = byFirstLetter(topic());
+      const service = await serve([{ on, options: { ordered: true }, handle }]);
+      for (const text of ['k bad', 'k good']) await service.publish(on, text);
       await until(() => service.count('handled') === 1, 'the one that is good');
-      assert.deepEqual(seen, ['bad', 'bad', 'bad', 'good']);
+      assert.deepEqual(seen, ['k bad', 'k bad', 'k bad', 'k good']);
       await until(async () => (await service.deadLetters(topic())).length === 1, 'the dead letter');
       const [letter] = await service.deadLetters(topic());
       assert.equal(letter!.attempts, 3, 'attempts in place are not counted');

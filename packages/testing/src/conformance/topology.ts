@@ -47,7 +47,10 @@ export const topology = concern('Topology', (states) => {
         const application = await open();
         const probe = await application.subscribe(topic(), { maxUnsettled: start });
         if (start > 1) {
-          await until(() => probe.seen.length > 0, `what was published before start ${start}`);
+          await until(
+            () => probe.seen.length > 0 && probe.unsettled === 0,
+            `what was published before start ${start}`,
+          );
           assert.deepEqual(probe.texts, [`before start ${start}`]);
         }
         await application.transport.close();

@@ -2,6 +2,7 @@
 export type * as core from '@nest-messaging/core';
 export type * as contract from '@nest-messaging/core/contract';
 export type * as engine from '@nest-messaging/core/engine';
+export type * as aws from '@nest-messaging/aws';
 export type * as kafka from '@nest-messaging/kafka';
 export type * as rabbitmq from '@nest-messaging/rabbitmq';
 export type * as testing from '@nest-messaging/testing';

@@ -1,0 +1,159 @@
+import type { SNSClient } from '@aws-sdk/client-sns';
+import {
+  isPattern,
+  matches,
+  type Clock,
+  type Subscription,
+  type Topology,
+} from '@nest-messaging/core/contract';
+import { attach } from './attach.js';
+import { pause } from './backoff.js';
+import type { Broadcasts } from './broadcasts.js';
+import type { Consumer } from './consumer.js';
+import { missing } from './errors.js';
+import {
+  eventOfTopic,
+  isFifo,
+  lastName,
+  livePrefix,
+  queueName,
+  subscriptionNames,
+  topicName,
+  topicsOf,
+  type Owner,
+} from './names.js';
+import { handlerOptions } from './options.js';
+import type { Queue, Queues } from './queues.js';
+import type { Topics } from './topics.js';
+import { tagsOf } from './welcome.js';
+
+export interface SubscribeParts {
+  readonly owner: Owner;
+  readonly subscription: Subscription;
+  /** The subscription in words. */
+  readonly what: string;
+  readonly topology: Topology;
+  readonly sns: SNSClient;
+  readonly topics: Topics;
+  readonly queues: Queues;
+  readonly broadcasts: Broadcasts;
+  /** Milliseconds between two looks for topics; undefined where they are looked for once. */
+  readonly discovery: number | undefined;
+  readonly clock: Clock;
+  /** Tries again while the services cannot be reached. */
+  readonly patiently: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Begins to take from the queue; dead letters go to `dead`, or nowhere. */
+  readonly consume: (queue: Queue, dead: Queue | undefined) => Consumer;
+  /** Looking for topics failed. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** A subscription in this process. */
+export interface Running {
+  readonly what: string;
+  /** Why it does not work now; undefined while it does. */
+  readonly problem: string | undefined;
+  /** Takes nothing more; resolves when all that is in hand has ended. */
+  stop(): Promise<void>;
+  /** As `stop`, but what is not decided yet is made visible at once. */
+  abandon(): Promise<void>;
+}
+
+/**
+ * Makes a subscription and takes from it. Resolves when what is published from now on will be delivered.
+ * @throws {TopologyError} if something is missing or refused
+ */
+export async function subscribe(parts: SubscribeParts): Promise<Running> {
+  const { owner, subscription, what, topology, sns, topics, queues, broadcasts, clock, patiently } = parts;
+  const { source, ordered, broadcast } = subscription;
+  const options = handlerOptions(subscription.brokerOptions);
+  const tags = tagsOf(subscription, owner.service);
+  const over = new AbortController();
+  const attached = new Map<string, string>();
+  // A broadcast's queue cannot be there before its process.
+  const may: Topology = broadcast ? 'create' : topology;
+
+  /** ARNs of the topics there are. */
+  const sources = async (): Promise<string[]> => {
+    if (isPattern(source.name))
+      return (await topics.list()).filter((arn) => {
+        const event = eventOfTopic(owner, lastName(arn));
+        return event !== undefined && matches(source.name, event) && (!ordered || isFifo(arn));
+      });
+    const exact = (fifo: boolean): string => topicName(owner, source.name, fifo);
+    const made =
+      topology === 'create'
+        ? await topics.ensure(exact(ordered), `topic '${source.name}'`)
+        : await topics.find(exact(ordered));
+    // What an event with an order publishes is of interest without it, too.
+    const sibling = ordered ? undefined : await topics.find(exact(true));
+    const found = [made, sibling].filter((arn) => arn !== undefined);
+    if (found.length === 0) throw missing(`topic '${exact(ordered)}' of ${what}`);
+    return found;
+  };
+
+  const attachAll = async (endpoint: string): Promise<void> => {
+    for (const arn of await sources())
+      if (!attached.has(arn)) attached.set(arn, await attach(sns, may, arn, endpoint, options));
+  };
+
+  const makeQueue = async (): Promise<Queue> => {
+    if (!broadcast) {
+      const { queue } = subscriptionNames(owner, subscription, ordered);
+      const name = source.kind === 'queue' ? queueName(owner, source.name, ordered) : queue;
+      return queues.ensure(name, { what, tags });
+    }
+    const prefix = livePrefix(owner, subscription);
+    // Whoever cannot remove the dead ones can work all the same.
+    await broadcasts.sweep(prefix, await sources()).catch(parts.failed);
+    return broadcasts.make(prefix, what, tags, over.signal);
+  };
+
+  const discover = async (endpoint: string, every: number): Promise<void> => {
+    for (;;) {
+      await pause(clock, every, over.signal);
+      if (over.signal.aborted) return;
+      await attachAll(endpoint).catch(parts.failed);
+    }
+  };
+
+  const leave = async (): Promise<void> => {
+    over.abort();
+    if (broadcast) await broadcasts.remove(queue, attached.values()).catch(parts.failed);
+  };
+
+  const queue = await patiently(makeQueue);
+  try {
+    const dead = broadcast
+      ? undefined
+      : await patiently(() =>
+          queues.ensure(subscriptionNames(owner, subscription, ordered).dead, { what, tags }),
+        );
+    if (dead && topology === 'create') await patiently(() => queues.backstop(queue, dead));
+    if (source.kind === 'topic' && may !== 'none') {
+      const endpoint = await patiently(() => queues.arn(queue));
+      if (may === 'create') await patiently(() => queues.admit(queue, topicsOf(owner, source.name, ordered)));
+      await patiently(() => attachAll(endpoint));
+      if (parts.discovery !== undefined && (isPattern(source.name) || !ordered))
+        void discover(endpoint, parts.discovery);
+    }
+    const consumer = parts.consume(queue, dead);
+    return {
+      what,
+      get problem() {
+        return consumer.problem;
+      },
+      async stop() {
+        await consumer.stop();
+        await leave();
+      },
+      async abandon() {
+        await consumer.abandon();
+        await leave();
+      },
+    };
+  } catch (error) {
+    await leave();
+    throw error;
+  }
+}

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
+import { until, useStage } from '../support/stage.js';
+
+const stage = useStage();
+
+const id = { group: 'group', source: { kind: 'topic', name: 'order' } } as const;
+/** More than are looked at together. */
+const MANY = 1_250;
+
+describe('dead letters in great number', () => {
+  it('are listed, purged and redriven some at a time, and none is left out of sight', async () => {
+    const { mark, sqs, open, queueUrl } = stage();
+    const { transport, subscribe } = await open();
+    const { seen } = await subscribe('order', undefined, { maxUnsettled: 100 });
+    const QueueUrl = await queueUrl(`${mark}_group_order--dead`);
+    for (let from = 0; from < MANY; from += 10)
+      await sqs.send(
+        new SendMessageBatchCommand({
+          QueueUrl,
+          Entries: Array.from({ length: 10 }, (_, at) => ({
+            Id: `${at}`,
+            MessageBody: `${from + at}`,
+            MessageAttributes: {
+              ce: { DataType: 'String', StringValue: JSON.stringify({ id: `m${from + at}` }) },
+            },
+          })),
+        }),
+      );
+    const texts = async (limit: number): Promise<string[]> =>
+      (await transport.deadLetters.list(id, limit)).map(({ message }) =>
+        Buffer.from(message.body).toString(),
+      );
+    expect(await texts(3)).toHaveLength(3);
+    expect(await texts(MANY * 2)).toHaveLength(MANY);
+    expect(await transport.deadLetters.purge(id, new Set(['m7', `m${MANY - 1}`, 'none such']))).toBe(2);
+    expect(await transport.deadLetters.redrive(id)).toBe(MANY - 2);
+    await until(() => seen.length === MANY - 2, 'all that were redriven');
+    expect(new Set(seen.map(({ text }) => text)).size).toBe(MANY - 2);
+    expect(await transport.deadLetters.list(id, 1)).toEqual([]);
+  });
+});
