@@ -176,27 +176,40 @@ export function read(raw: SqsMessage, source: Destination): Received {
   return { message, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, marks };
 }
 
-const rank = (name: string): number => (OWN.has(name) || POINTER_ATTRIBUTES.includes(name) ? 0 : 1);
+/** What must stay an attribute first, and last what can be packed with the module's own marks. */
+function rank([name, { StringValue }]: readonly [string, MessageAttributeValue]): number {
+  if (OWN.has(name) || POINTER_ATTRIBUTES.includes(name)) return 0;
+  return StringValue === undefined ? 1 : 2;
+}
 
 /** A copy: body and attributes untouched, with the module's own marks made anew. */
 export function copyOf(raw: SqsMessage, marks: Marks): Parcel {
   const { body, attributes } = unwrapped(raw);
   const { headers } = parsed(attributes[MARKS]?.StringValue) as Marks;
-  const all: Marks = isRecord(headers) ? { ...marks, headers } : marks;
-  const kept = Object.entries(attributes)
+  const ranked = Object.entries(attributes)
     .filter(([name]) => name !== MARKS)
-    // What came back from the service has fields that it does not take.
-    .map(([name, { DataType, StringValue, BinaryValue }]): [string, MessageAttributeValue] => [
-      name,
-      { DataType, ...(StringValue === undefined ? { BinaryValue } : { StringValue }) },
-    ])
-    // Others may have filled it up to the limit; what is not the application's must stay.
-    .sort(([a], [b]) => rank(a) - rank(b))
-    .slice(0, MOST_ATTRIBUTES - 1);
+    .sort((a, b) => rank(a) - rank(b));
+  // Others may have filled it up to the limit, and the marks need a place.
+  const kept = ranked.slice(0, MOST_ATTRIBUTES - 1);
+  const packed = {
+    ...(isRecord(headers) ? headers : {}),
+    ...Object.fromEntries(
+      ranked
+        .slice(MOST_ATTRIBUTES - 1)
+        .flatMap(([name, { StringValue }]) => (StringValue === undefined ? [] : [[name, StringValue]])),
+    ),
+  };
+  const all: Marks = Object.keys(packed).length > 0 ? { ...marks, headers: packed } : marks;
   return {
     body,
     attributes: {
-      ...Object.fromEntries(kept),
+      ...Object.fromEntries(
+        // What came back from the service has fields that it does not take.
+        kept.map(([name, { DataType, StringValue, BinaryValue }]) => [
+          name,
+          { DataType, ...(StringValue === undefined ? { BinaryValue } : { StringValue }) },
+        ]),
+      ),
       ...(Object.keys(all).length > 0 ? { [MARKS]: text(JSON.stringify(all)) } : {}),
     },
   };

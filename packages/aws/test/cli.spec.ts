@@ -19,20 +19,10 @@ beforeAll(() => {
 
 describe('nest-messaging-aws', () => {
   it('prints the policy of an application', () => {
-    const { status, stdout } = run(
-      'policy',
-      ...['--topology', 'none', '--namespace', 'shop', '--service', 'billing', '--account', '123456789012'],
-      ...[
-        '--handle',
-        'order.placed',
-        '--handle',
-        'order.*@audit',
-        '--work',
-        'invoices',
-        '--bucket',
-        'bodies',
-      ],
-    );
+    const needs =
+      'policy --topology none --namespace shop --service billing --account 123456789012 --bucket bodies ' +
+      '--handle order.placed --handle order.*@audit --work invoices';
+    const { status, stdout } = run(...needs.split(' '));
     expect(status).toBe(0);
     const { Statement } = JSON.parse(stdout) as { Statement: { Sid: string; Resource: string[] }[] };
     expect(Statement.map(({ Sid }) => Sid)).toEqual([

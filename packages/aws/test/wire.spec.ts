@@ -1,0 +1,174 @@
+import { describe, expect, it } from '@jest/globals';
+import type { MessageAttributeValue } from '@aws-sdk/client-sqs';
+import type { Message } from '@nest-messaging/core/contract';
+import { copyOf, fifoId, read, readDeadLetter, sizeOf, toParcel, type Parcel } from '../src/wire.js';
+
+const topic = { kind: 'topic', name: 'order.placed' } as const;
+
+const message: Message = {
+  id: 'm1',
+  destination: topic,
+  body: Buffer.from('{"total":5}'),
+  contentType: 'application/json',
+  headers: {},
+  source: '/shop/billing',
+  publishedAt: 1_700_000_000_000,
+};
+
+const received = ({ body, attributes }: Parcel, more: object = {}) => ({
+  MessageId: 'of-sqs',
+  Body: body,
+  MessageAttributes: { ...attributes },
+  ...more,
+});
+
+const there = (given: Partial<Message>): Message =>
+  read(received(toParcel({ ...message, ...given })), topic).message;
+
+const strings = (count: number): Record<string, MessageAttributeValue> =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [`h${i}`, { DataType: 'String', StringValue: `${i}` }]),
+  );
+
+describe('a message on its way through SNS and SQS', () => {
+  it('has its payload as body, and one attribute for all that CloudEvents knows', () => {
+    const { body, attributes } = toParcel({ ...message, key: 'k', correlationId: 'c', version: '2' });
+    expect(body).toBe('{"total":5}');
+    expect(Object.keys(attributes)).toEqual(['ce']);
+    expect(JSON.parse(attributes['ce']!.StringValue!)).toMatchObject({
+      specversion: '1.0',
+      id: 'm1',
+      type: 'order.placed',
+      source: '/shop/billing',
+      partitionkey: 'k',
+      datacontenttype: 'application/json',
+    });
+  });
+
+  it.each([
+    ['nothing', Buffer.alloc(0)],
+    ['bytes that are no UTF-8', Buffer.from([0xff, 0x00, 0x7b])],
+    ['characters that XML has not', Buffer.from('a\u0000b')],
+    ['half a surrogate', Buffer.from([0xed, 0xa0, 0x80])],
+    ['an emoji', Buffer.from('"😀"')],
+    ['a byte-order mark', Buffer.from('\uFEFF{}')],
+  ])('arrives byte for byte: %s', (_, body) => {
+    expect(Buffer.from(there({ body }).body).toString('hex')).toBe(body.toString('hex'));
+  });
+
+  it.each([
+    [
+      'more than attributes there are',
+      Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`h${i}`, `${i}`])),
+    ],
+    [
+      'names that AWS does not take',
+      { 'a:b': '1', 'aws.x': '2', '': '3', 'ä ö': '4', '.a': '5', 'a..b': '6' },
+    ],
+    ['values that AWS does not take', { empty: '', control: 'a\u0001b', text: 'ü😀' }],
+    [
+      'names of the module itself',
+      { ce: '1', nm: '2', 'content-encoding': 'base64', ExtendedPayloadSize: '5' },
+    ],
+    ['names of an object', JSON.parse('{"__proto__":"1","constructor":"2","toString":"3"}')],
+  ])('keeps headers: %s', (_, headers: Record<string, string>) => {
+    expect(Object.entries(there({ headers }).headers).sort()).toEqual(Object.entries(headers).sort());
+    expect(Object.keys(toParcel({ ...message, headers }).attributes).length).toBeLessThanOrEqual(10);
+  });
+
+  it('is weighed as AWS does', () => {
+    const parcel = { body: 'äb', attributes: { n: { DataType: 'String', StringValue: 'ö' } } };
+    expect(sizeOf(parcel)).toBe(3 + 1 + 6 + 2);
+  });
+});
+
+describe('a message of someone who has never heard of the module', () => {
+  it('is known by what SQS says of it', () => {
+    const found = read(
+      { MessageId: 'of-sqs', Body: '{}', Attributes: { SentTimestamp: '1700000000000' } },
+      topic,
+    );
+    expect(found).toMatchObject({
+      attempt: 1,
+      message: {
+        id: 'of-sqs',
+        destination: topic,
+        contentType: 'application/json',
+        publishedAt: 1_700_000_000_000,
+      },
+    });
+  });
+
+  it('is unwrapped where raw delivery is off', () => {
+    const Body = JSON.stringify({
+      Type: 'Notification',
+      TopicArn: 'arn:aws:sns:eu-west-1:123456789012:order_placed',
+      Message: '{"id":1}',
+      MessageAttributes: { colour: { Type: 'String', Value: 'red' } },
+    });
+    const { message: unwrapped } = read({ MessageId: 'of-sqs', Body }, topic);
+    expect(Buffer.from(unwrapped.body).toString()).toBe('{"id":1}');
+    expect(unwrapped.headers).toEqual({ colour: 'red' });
+  });
+
+  it.each([
+    ['a payload that looks like an envelope', '{"Type":"Notification","Message":"x"}'],
+    ['JSON that is none', '{"Type":'],
+  ])('is left as it is: %s', (_, Body) => {
+    expect(Buffer.from(read({ MessageId: 'm', Body }, topic).message.body).toString()).toBe(Body);
+  });
+
+  it.each(['', 'null', '[]', '"x"', '{"attempt":"many","headers":7,"failure":[]}', '{'])(
+    'does no harm with marks that are none of the module’s: %s',
+    (text) => {
+      const attributes = {
+        nm: { DataType: 'String', StringValue: text },
+        ce: { DataType: 'String', StringValue: text },
+        bytes: { DataType: 'Binary', BinaryValue: Uint8Array.of(1) },
+      };
+      const found = read({ MessageId: 'of-sqs', Body: 'x', MessageAttributes: attributes }, topic);
+      expect(found).toMatchObject({ attempt: 1, message: { id: 'of-sqs', headers: {} } });
+      expect(readDeadLetter({ MessageId: 'm', MessageAttributes: attributes }, topic, 'g').group).toBe('g');
+    },
+  );
+
+  it('says its topic itself only under a pattern', () => {
+    const raw = received(toParcel({ ...message, destination: { kind: 'topic', name: 'order.paid' } }));
+    expect(read(raw, topic).message.destination).toEqual(topic);
+    expect(read(raw, { kind: 'topic', name: 'order.*' }).message.destination.name).toBe('order.paid');
+  });
+});
+
+describe('a copy', () => {
+  it('has the module’s marks, and otherwise what the original has', () => {
+    const headers = { 'a:b': '1', colour: 'red' };
+    const first = copyOf(received(toParcel({ ...message, headers })), { attempt: 2, due: 7 });
+    const second = copyOf(received(first), { attempt: 3 });
+    expect(read(received(second), topic)).toMatchObject({ attempt: 3, message: { id: 'm1', headers } });
+    expect(read(received(second), topic).marks.due).toBeUndefined();
+  });
+
+  it.each([9, 10])('keeps all that a stranger has put there, be it %s attributes', (count) => {
+    const raw = { MessageId: 'of-sqs', Body: 'x', MessageAttributes: strings(count) };
+    const copy = copyOf(raw, { id: 'of-sqs', attempt: 2 });
+    expect(Object.keys(copy.attributes).length).toBeLessThanOrEqual(10);
+    expect(read(received(copy), topic).message.headers).toEqual(read(raw, topic).message.headers);
+  });
+
+  it('rather packs text than bytes, which only attributes can hold', () => {
+    const bytes = { DataType: 'Binary', BinaryValue: Uint8Array.of(1) };
+    const raw = { MessageId: 'm', Body: 'x', MessageAttributes: { ...strings(9), bytes } };
+    expect(copyOf(raw, { attempt: 2 }).attributes['bytes']).toEqual(bytes);
+  });
+});
+
+describe('an id for FIFO', () => {
+  it.each(['order-1', 'a/b:c', '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'])('is what it is: %s', (id) => {
+    expect(fifoId(id)).toBe(id);
+  });
+
+  it.each(['', 'with space', 'ü', 'x'.repeat(129)])('is hashed where AWS does not take it: %s', (id) => {
+    expect(fifoId(id)).toMatch(/^[\w-]{43}$/);
+    expect(fifoId(id)).toBe(fifoId(id));
+  });
+});
