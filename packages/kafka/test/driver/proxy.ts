@@ -75,6 +75,8 @@ export async function startProxy(to: string, guard: Guard = {}): Promise<Proxy> 
       [broker, client, answers],
     ] as const) {
       sockets.add(from);
+      // As Kafka and its clients have it: else what follows an unconfirmed packet waits for 40 ms.
+      from.setNoDelay(true);
       from.on('data', pass);
       from.on('error', () => {});
       from.on('close', () => {
