@@ -20,25 +20,42 @@ import { aws } from '@nest-messaging/aws';
 import type { TestBroker } from '@nest-messaging/testing/conformance';
 import { queueName, topicName } from '../../packages/aws/src/names.js';
 import { startProxy } from '../../packages/rabbitmq/test/proxy.js';
-import { awsClient, awsCredentials, awsEndpoint, awsRegion, removeNamespace } from '../support/aws.js';
+import { awsClient, awsCredentials, awsRegion, removeNamespace } from '../support/aws.js';
 
-/** A run's own namespace, and one service in it. */
-const environment = { namespace: `c${randomBytes(4).toString('hex')}`, service: 'conformance' };
+/** What the suite needs to run on an emulator, behind a proxy that can be cut. */
+export interface AwsUnderTest {
+  create(): Promise<TestBroker>;
+  /** Deletes what all guarantees made. */
+  removeRest(): Promise<void>;
+}
 
-/** Plain clients, which have never heard of the module. */
-const sns = new SNSClient(awsClient());
-const sqs = new SQSClient({ ...awsClient(), useQueueUrlAsEndpoint: false });
+/** @param endpoint of the emulator; asked for when the first guarantee is shown */
+export function awsUnderTest(endpoint: () => string): AwsUnderTest {
+  /** A run's own namespace, and one service in it. */
+  const environment = { namespace: `c${randomBytes(4).toString('hex')}`, service: 'conformance' };
+  return {
+    create: async () => onEmulator(endpoint(), environment),
+    removeRest: () => removeNamespace(environment.namespace, endpoint()),
+  };
+}
 
-/** SNS and SQS behind a proxy that can be cut. */
-export async function awsUnderTest(): Promise<TestBroker> {
-  const proxy = await startProxy(awsEndpoint());
+async function onEmulator(
+  endpoint: string,
+  environment: { readonly namespace: string; readonly service: string },
+): Promise<TestBroker> {
+  const proxy = await startProxy(endpoint);
   const client = { credentials: awsCredentials };
+  // Plain clients, which have never heard of the module.
+  const sns = new SNSClient(awsClient(endpoint));
+  const sqs = new SQSClient({ ...awsClient(endpoint), useQueueUrlAsEndpoint: false });
   return {
     broker: aws({
       region: awsRegion,
       endpoint: proxy.url,
       client,
       visibilityTimeout: '6s',
+      // A guarantee's processes leave no request behind that would take what the next one's are to have.
+      longPoll: '1s',
       discovery: '200ms',
     }),
     environment,
@@ -113,13 +130,10 @@ export async function awsUnderTest(): Promise<TestBroker> {
       address: '127.0.0.1:1',
       secret: 's3cret',
     },
-    cleanup: () => proxy.close(),
+    async cleanup() {
+      sns.destroy();
+      sqs.destroy();
+      await proxy.close();
+    },
   };
-}
-
-/** Deletes what all guarantees made. */
-export async function removeRest(): Promise<void> {
-  await removeNamespace(environment.namespace);
-  sns.destroy();
-  sqs.destroy();
 }

@@ -125,6 +125,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
           queue,
           connection,
           visibilityTimeout: options.visibilityTimeout,
+          longPoll: options.longPoll,
           linger: options.linger,
           clock,
           ...parts,

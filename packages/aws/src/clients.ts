@@ -28,10 +28,10 @@ const SOCKETS = 50;
 const POLLING_SOCKETS = 1_000;
 
 /**
- * A socket that was idle may have been closed when it is used, so that the SDK tries once more. More often is for those
- * who know whether anybody still waits; and a request that hangs is noticed after 20 s, not after 30.
+ * The SDK would send again by itself, a batch as a whole: also what somebody has given up meanwhile. So whoever asks
+ * tries again, and leaves out what nobody waits for.
  */
-const ATTEMPTS = 2;
+const ATTEMPTS = 1;
 
 /**
  * `requestTimeout` alone only logs a warning: without `throwOnRequestTimeout` a request whose packets vanish never ends.
@@ -62,8 +62,7 @@ export function createClients(options: Pick<ResolvedOptions, 'sns' | 'sqs'>): Cl
     requestHandler: over(requests, options.sns.requestHandler),
   });
   const sqs = new SQSClient({ ...queues, requestHandler: over(requests, requestHandler) });
-  // It asks again by itself.
-  const polling = new SQSClient({ ...queues, maxAttempts: 1, requestHandler: over(polls, requestHandler) });
+  const polling = new SQSClient({ ...queues, requestHandler: over(polls, requestHandler) });
   return {
     sns,
     sqs,

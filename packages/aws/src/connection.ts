@@ -81,10 +81,10 @@ export function createConnection({ sns, where, timeout, clock, report }: Connect
     }
   };
 
-  /** One request that fails proves nothing: an idle socket that the service has closed looks like an outage, once. */
+  /** One request that fails proves nothing: an idle socket that the service has closed looks like an outage. */
   const doubt = async (): Promise<void> => {
     try {
-      await ask();
+      await ask().catch(ask);
     } catch (error) {
       if (state !== 'up') return;
       state = 'down';

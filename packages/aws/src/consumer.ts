@@ -37,16 +37,14 @@ export interface ConsumerParts {
   /** Milliseconds. */
   readonly visibilityTimeout: number;
   readonly linger: number;
-  /** How long a request waits for messages; SQS bills each. @default 20_000 */
-  readonly longPoll?: number;
+  /** How long a request waits for messages. */
+  readonly longPoll: number;
   readonly clock: Clock;
   readonly warn: (message: string, error: unknown) => void;
 }
 
 /** SQS's limits. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html */
 const MOST_AT_ONCE = 10;
-/** Milliseconds. */
-const LONGEST_POLL = 20_000;
 const LONGEST_HIDING = 43_200;
 /** Requests of one consumer at a time, while there is a backlog. */
 const MOST_POLLS = 8;
@@ -79,16 +77,7 @@ interface Held extends Kept {
 }
 
 export function createConsumer(parts: ConsumerParts): Consumer {
-  const {
-    polling,
-    queue,
-    connection,
-    maxInHand,
-    visibilityTimeout,
-    longPoll = LONGEST_POLL,
-    clock,
-    warn,
-  } = parts;
+  const { polling, queue, connection, maxInHand, visibilityTimeout, longPoll, clock, warn } = parts;
   const leaving = new AbortController();
   /** Aborts when nothing is carried out any more. */
   const over = new AbortController();

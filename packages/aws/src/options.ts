@@ -71,6 +71,13 @@ export interface AwsOptions {
    * @default '30s'
    */
   readonly visibilityTimeout?: Duration;
+  /**
+   * How long a request waits for messages, from 1 s to 20 s: longer ones cost less while nothing comes. SQS may hand a
+   * message to a request whose process has just ended, and hides it for `visibilityTimeout` then. Shutdown waits for
+   * requests of up to 2 s, and so leaves none of them behind.
+   * @default '20s'
+   */
+  readonly longPoll?: Duration;
   /** How often to look for new topics that match a pattern. @default '30s' */
   readonly discovery?: Duration;
   /** Passed to both of the SDK's clients as it is. @default {} */
@@ -113,12 +120,19 @@ export interface ResolvedOptions {
   readonly largePayloads: ResolvedLargePayloads | undefined;
   readonly linger: number;
   readonly visibilityTimeout: number;
+  readonly longPoll: number;
   readonly discovery: number;
   readonly sns: SNSClientConfig;
   readonly sqs: SQSClientConfig;
 }
 
-const defaults = { maxBodySize: 180_000, linger: '3ms', visibilityTimeout: '30s', discovery: '30s' } as const;
+const defaults = {
+  maxBodySize: 180_000,
+  linger: '3ms',
+  visibilityTimeout: '30s',
+  longPoll: '20s',
+  discovery: '30s',
+} as const;
 
 /** What SNS takes unless a topic says otherwise, and what is right where S3 takes the rest. */
 const payloadDefaults = { above: 256 * 1024, prefix: '', maxBodySize: 16 * 1024 * 1024 } as const;
@@ -177,6 +191,15 @@ const optionsSchema = v.strictObject({
       }, 'a duration from 1 s to 12 h'),
     ),
   ),
+  longPoll: v.optional(
+    v.pipe(
+      timeoutSchema,
+      v.check((value) => {
+        const ms = milliseconds(value);
+        return ms >= 1_000 && ms <= 20_000;
+      }, 'a duration from 1 s to 20 s'),
+    ),
+  ),
   discovery: v.optional(timeoutSchema),
   client: v.optional(config),
   sns: v.optional(config),
@@ -206,6 +229,7 @@ export function resolveOptions(options: AwsOptions): ResolvedOptions {
     },
     linger: milliseconds(given.linger ?? defaults.linger),
     visibilityTimeout: milliseconds(given.visibilityTimeout ?? defaults.visibilityTimeout),
+    longPoll: milliseconds(given.longPoll ?? defaults.longPoll),
     discovery: milliseconds(given.discovery ?? defaults.discovery),
     sns: { ...shared, ...given.sns } as SNSClientConfig,
     sqs: { ...shared, ...given.sqs } as SQSClientConfig,

@@ -88,7 +88,9 @@ export function createSending(parts: {
 }): Sending {
   const { sns, sqs, connection, linger, clock } = parts;
   const gathered = new Map<string, Batches<Item>>();
-  const closed = new AbortController();
+  /** Each publish under way has one; a signal's own list of listeners takes the longer, the more there are. */
+  const pending = new Set<AbortController>();
+  let closed: ClosedError | undefined;
 
   const fifo = (target: string, place: Place | undefined): object =>
     isFifo(target) && place
@@ -164,12 +166,12 @@ export function createSending(parts: {
       throw new MessageTooLargeError(
         `the message with its attributes has ${item.size} bytes: ${what} takes ${limit} at most; publish a reference to it`,
       );
-    if (closed.signal.aborted) throw new ClosedError('the transport is closed');
+    if (closed) throw new ClosedError('the transport is closed');
     signal.throwIfAborted();
     const until = new AbortController();
-    const stop = (): void => until.abort(signal.aborted ? signal.reason : closed.signal.reason);
+    const stop = (): void => until.abort(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
-    closed.signal.addEventListener('abort', stop, { once: true });
+    pending.add(until);
     const batches = batchesOf(target);
     try {
       await batches.add(item, until.signal);
@@ -179,7 +181,7 @@ export function createSending(parts: {
     } finally {
       if (batches.idle && gathered.get(target) === batches) gathered.delete(target);
       signal.removeEventListener('abort', stop);
-      closed.signal.removeEventListener('abort', stop);
+      pending.delete(until);
     }
   };
 
@@ -195,7 +197,8 @@ export function createSending(parts: {
       if (connection.up) await Promise.race([flushed, late]);
       cancel();
       unlisten();
-      closed.abort(new ClosedError('the transport was closed before AWS had confirmed the message'));
+      closed = new ClosedError('the transport was closed before AWS had confirmed the message');
+      for (const until of pending) until.abort(closed);
     },
   };
 }

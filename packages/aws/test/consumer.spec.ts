@@ -59,6 +59,7 @@ function consume(parts: Partial<ConsumerParts> = {}, atOnce?: End) {
     connection,
     maxInHand: 10,
     visibilityTimeout: 30_000,
+    longPoll: 20_000,
     linger: 3,
     clock: systemClock,
     warn: (message) => warnings.push(message),

@@ -154,6 +154,8 @@ describe('a message that may succeed later', () => {
     stub.on('PublishBatch', (_, nth) => (nth < 5 ? refuse('ThrottledException', 429) : 'usual'));
     await Promise.all(texts(20).map((text) => publish(text)));
     expect(events.map(({ type }) => type)).toEqual(['connected']);
+    // Nobody has asked whether the services are there: they have answered.
+    expect(stub.count('ListTopics')).toBe(1);
   });
 
   it('is sent again under the same deduplication id', async () => {
@@ -235,6 +237,20 @@ describe('while the services are away', () => {
     await published;
     expect(events.map(({ type }) => type)).toEqual(['connected', 'disconnected', 'connected']);
     expect(stub.count('PublishBatch') - asked).toBeLessThanOrEqual(4);
+  });
+
+  it('publishes are not sent in vain', async () => {
+    stub.onAll(() => refuse('ExpiredToken', 403));
+    const first = publish('first');
+    await until(() => !connection.up, 'the outage');
+    const asked = stub.count('ListTopics');
+    const published = Promise.all(texts(100).map((text) => publish(text)));
+    const sent = stub.count('PublishBatch');
+    await until(() => stub.count('ListTopics') >= asked + 3, 'the services to be asked again');
+    // One may have been on its way.
+    expect(stub.count('PublishBatch')).toBeLessThanOrEqual(sent + 1);
+    stub.onAll(undefined);
+    await Promise.all([first, published]);
   });
 
   it('what has waited too long is not sent when they are back', async () => {

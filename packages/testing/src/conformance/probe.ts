@@ -68,6 +68,7 @@ export function createProbe(
   onChange: () => void,
 ): { readonly probe: Probe; readonly handle: (delivery: Delivery) => Promise<Settlement> } {
   const seen: Seen[] = [];
+  const times = new Map<string, number>();
   let unsettled = 0;
   let mostUnsettled = 0;
   return {
@@ -87,11 +88,13 @@ export function createProbe(
       // A pattern may reach what a test beside this one publishes.
       if (!isMine(delivery.message.destination.name)) return acknowledge;
       const { id, body } = delivery.message;
+      const time = (times.get(id) ?? 0) + 1;
+      times.set(id, time);
       const one: Seen = {
         ...delivery,
         text: Buffer.from(body).toString(),
         at: now(),
-        time: seen.filter(({ message }) => message.id === id).length + 1,
+        time,
       };
       seen.push(one);
       unsettled++;
