@@ -103,13 +103,15 @@ const moto = {
   async prepare(directory, options) {
     return {
       ...(await withPort(moto.name, directory, options)),
-      program: join(venv(), 'bin', 'moto_server'),
+      program: join(venv(), 'bin', 'python'),
     };
   },
 
   async start(state) {
     if (isRunning(state.node)) return;
-    state.node = await startDetached(state.program, ['-H', '127.0.0.1', '-p', new URL(state.url).port], {
+    const script = fileURLToPath(new URL('./aws/moto/serve.py', import.meta.url));
+    const args = [script, '-H', '127.0.0.1', '-p', new URL(state.url).port];
+    state.node = await startDetached(state.program, args, {
       env: process.env,
       cwd: state.directory,
       log: join(state.directory, 'output.log'),

@@ -1,11 +1,11 @@
 import { afterAll, describe, it } from '@jest/globals';
 import { describeTransport } from '@nest-messaging/testing/conformance';
-import { awsUnderTest, removeRest } from './aws-under-test.js';
+import { awsEndpoint } from '../support/aws.js';
+import { awsUnderTest } from './aws-under-test.js';
 import { keepResults } from './keep-results.js';
 
-describeTransport(
-  { name: 'aws', create: awsUnderTest, report: keepResults('aws') },
-  { afterAll, describe, it },
-);
+const { create, removeRest } = awsUnderTest(awsEndpoint);
+
+describeTransport({ name: 'aws', create, report: keepResults('aws') }, { afterAll, describe, it });
 
 afterAll(removeRest);

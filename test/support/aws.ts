@@ -29,8 +29,8 @@ export const awsRegion = 'eu-west-1';
 export const awsCredentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 
 /** What a client of the SDK is told in tests, whatever the machine is set up for. */
-export const awsClient = () => ({
-  endpoint: awsEndpoint(),
+export const awsClient = (endpoint = awsEndpoint()) => ({
+  endpoint,
   region: awsRegion,
   credentials: awsCredentials,
 });
@@ -51,10 +51,13 @@ export const awsEnvironment = (): Record<string, string> => ({
 });
 
 /** Plain clients, which know nothing of the module; ended when `use` has. */
-export async function plainAws<T>(use: (sns: SNSClient, sqs: SQSClient) => Promise<T>): Promise<T> {
+export async function plainAws<T>(
+  use: (sns: SNSClient, sqs: SQSClient) => Promise<T>,
+  endpoint = awsEndpoint(),
+): Promise<T> {
   const [sns, sqs] = [
-    new SNSClient(awsClient()),
-    new SQSClient({ ...awsClient(), useQueueUrlAsEndpoint: false }),
+    new SNSClient(awsClient(endpoint)),
+    new SQSClient({ ...awsClient(endpoint), useQueueUrlAsEndpoint: false }),
   ];
   try {
     return await use(sns, sqs);
@@ -99,7 +102,7 @@ export function countInSqs(namespace: string, subscription: string): Promise<num
 }
 
 /** Deletes what applications made under a namespace of a test's own. */
-export function removeNamespace(namespace: string): Promise<void> {
+export function removeNamespace(namespace: string, endpoint = awsEndpoint()): Promise<void> {
   return plainAws(async (sns, sqs) => {
     const { QueueUrls = [] } = await sqs.send(
       new ListQueuesCommand({ QueueNamePrefix: `${namespace}_`, MaxResults: 1_000 }),
@@ -112,5 +115,5 @@ export function removeNamespace(namespace: string): Promise<void> {
         if (TopicArn?.includes(`:${namespace}_`)) await sns.send(new DeleteTopicCommand({ TopicArn }));
       NextToken = page.NextToken;
     } while (NextToken);
-  });
+  }, endpoint);
 }

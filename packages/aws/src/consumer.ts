@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ReceiveMessageCommand, type Message as SqsMessage, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock } from '@nest-messaging/core/contract';
 import { createBackoff, pause } from './backoff.js';
@@ -83,6 +84,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const over = new AbortController();
   /** Aborts when nothing is in hand any more. */
   const ended = new AbortController();
+  // Each message in hand listens to them, which Node 20 takes for a leak.
+  setMaxListeners(0, leaving.signal, over.signal);
   const receipts = createReceipts(parts);
   const slots = createSlots(maxInHand);
   const enough = Math.min(MOST_AT_ONCE, Math.ceil(maxInHand / 2));

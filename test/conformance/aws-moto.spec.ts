@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { describeTransport } from '@nest-messaging/testing/conformance';
+import { startAws } from '../../scripts/brokers/aws.mjs';
+import { describeHere } from '../support/describe-here.js';
+import { awsUnderTest } from './aws-under-test.js';
+
+/** What an emulator does is what its authors believe that AWS does: so there is a second one, by others. */
+
+const [major = 0] = process.versions.node.split('.').map(Number);
+
+describeHere(
+  'the second opinion on AWS',
+  major < 22 ? 'it is asked for once, on the newer Node' : undefined,
+  () => {
+    let moto: Awaited<ReturnType<typeof startAws>>;
+    const { create } = awsUnderTest(() => moto.url);
+
+    beforeAll(async () => {
+      moto = await startAws({ by: 'moto' });
+    }, 600_000);
+
+    describeTransport({ name: 'aws, by moto', create }, { afterAll, describe, it });
+
+    // All that it holds goes with it.
+    afterAll(() => moto?.remove());
+  },
+);
