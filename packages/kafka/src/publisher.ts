@@ -1,10 +1,15 @@
 import { ClosedError, type Clock, type TransportEvent } from '@nest-messaging/core/contract';
 import { createBackoff } from './backoff.js';
 import type { Connection } from './connection.js';
+import { keyOf } from './driver/by-topic.js';
 import { DriverError } from './driver/driver-error.js';
-import type { NewRecord, NewTopic } from './driver/driver.js';
+import type { NewRecord, NewTopic, Partition } from './driver/driver.js';
+import { recordBytes } from './driver/record-batch.js';
 import { publishError } from './errors.js';
+import { BATCH_BYTES } from './producer/batches.js';
+import { createLine, type Line } from './producer/line.js';
 import type { Producer } from './producer/producer.js';
+import { createTroubles } from './producer/troubles.js';
 import type { Topics } from './topics.js';
 
 /** A record on its way, and what must exist before. */
@@ -18,13 +23,14 @@ export interface Outgoing {
 export interface Publisher {
   /**
    * Resolves when the record is durably written. What was not confirmed for want of a connection is sent again.
+   * A partition that takes nothing holds up only what is to go there.
    * @throws the signal's reason, once it aborts
    * @throws {PublishRejectedError | MessageTooLargeError} if the broker refuses it
    * @throws {TopologyError} if what it needs is missing and may not or cannot be created
    * @throws {ClosedError} once the publisher is closed
    */
   send(outgoing: Outgoing, signal: AbortSignal): Promise<void>;
-  /** Why the broker takes nothing though it answers; undefined while it does. */
+  /** Why some partition takes nothing though the broker answers; undefined while there is none. */
   readonly blocked: string | undefined;
   /** Waits a moment for what is under way, rejects what was not sent. Safe to call twice; never rejects. */
   close(): Promise<void>;
@@ -33,8 +39,20 @@ export interface Publisher {
 interface Entry extends Outgoing {
   settle(error?: unknown): void;
   settled: boolean;
+  /** Those with whom it waits, or has waited. */
+  among?: Set<Entry>;
+  /** It may have been written. */
+  sent: boolean;
+  /** The partition that it was sent to has not taken it. */
+  stuck: boolean;
   /** What it needs was missing once, and was made anew. */
   mended: boolean;
+}
+
+interface Failed {
+  readonly entry: Entry;
+  readonly topic: string;
+  readonly error: DriverError;
 }
 
 export interface PublisherParts {
@@ -49,177 +67,206 @@ export interface PublisherParts {
   readonly report: (event: TransportEvent) => void;
 }
 
-/**
- * Of one request. The broker refuses the records of one partition as a whole if they are larger together than the
- * topic's `max.message.bytes`, 1,048,588 by default; a record may be that large alone.
- */
-const BATCH = { records: 10_000, bytes: 8 * 1024 * 1024, bytesPerTopic: 900_000 };
-/** What a record costs beyond its own bytes, at most. */
-const OVERHEAD = 64;
+/** What goes to a partition at once: as much as the broker takes together. A record may be larger alone. */
+const BATCH = { records: 10_000, bytes: BATCH_BYTES };
 /** Confirmations that are on their way when the publisher is closed, in milliseconds. */
 const CLOSE_WITHIN = 2_000;
-
-function sizeOf({ key, value, headers }: NewRecord): number {
-  let size = OVERHEAD + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, bytes] of headers) size += 8 + name.length + (bytes?.length ?? 0);
-  return size;
-}
+const NO_SUCH_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION';
 
 export function createPublisher(parts: PublisherParts): Publisher {
-  const { connection, topics, clock, report } = parts;
-  /** In the order in which they are to be sent; first those whose request failed. */
-  let again: Entry[] = [];
-  const pending = new Set<Entry>();
-  /** Those whose topics are just being looked for, in their order. */
-  const preparing = new Map<string, Entry[]>();
+  const { connection, topics, clock, requestTimeout } = parts;
+  const troubles = createTroubles(clock, parts.report);
   const ended = new AbortController();
-  /** In the request under way. */
-  let underway: readonly Entry[] = [];
-  let producer: Producer | undefined;
-  let connected = false;
-  let running: Promise<void> | undefined;
+  /** Those whose topics are just being looked for, in their order. */
+  const preparing = new Map<string, Set<Entry>>();
+  /**
+   * Of each topic those that have no partition yet, and of each partition those to be sent: neither waits for another.
+   * A partition has one batch under way at a time, which keeps its order whatever becomes of the batch.
+   */
+  const lines = new Map<string, Line<Entry>>();
+  /** Those whose turn has come. */
+  const underway = new Set<readonly { readonly entry: Entry }[]>();
   let gathering = false;
-  let blocked: string | undefined;
+  let producer: Producer | undefined;
+  let connecting: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
 
+  const join = (set: Set<Entry>, entry: Entry): void => {
+    set.add(entry);
+    entry.among = set;
+  };
+
+  const may = (): boolean => connection.up && !ended.signal.aborted;
+
+  const open = (key: string, work: (waiting: Set<Entry>) => Promise<boolean>): Line<Entry> => {
+    const idle = (): void => void lines.delete(key);
+    const line = createLine({ work, may, clock, ended: ended.signal, idle });
+    lines.set(key, line);
+    return line;
+  };
+
+  /** Waits for others that may share its request. */
   const gather = (): void => {
-    if (gathering || running) return;
+    if (gathering) return;
     gathering = true;
     const start = (): void => {
       gathering = false;
-      running ??= run().finally(() => {
-        running = undefined;
-        if (ended.signal.aborted || !connection.up) return;
-        if (again.length > 0 || pending.size > 0) gather();
-      });
+      if (may()) for (const line of lines.values()) line.go();
     };
     if (parts.linger > 0) clock.schedule(start, parts.linger);
     else setImmediate(start);
   };
 
-  /** What goes into the next request, with its record. */
-  const take = (): { readonly entry: Entry; readonly record: NewRecord }[] => {
-    const batch: { readonly entry: Entry; readonly record: NewRecord }[] = [];
-    const bytesOf = new Map<string, number>();
-    const full = new Set<string>();
-    let bytes = 0;
-    const left: Entry[] = [];
-    const consider = (entry: Entry): boolean => {
-      if (batch.length >= BATCH.records || bytes >= BATCH.bytes) return false;
-      const record = entry.record();
-      if (full.has(record.topic)) return false;
-      const size = sizeOf(record);
-      const before = bytesOf.get(record.topic) ?? 0;
-      if (before > 0 && before + size > BATCH.bytesPerTopic) {
-        full.add(record.topic);
-        return false;
+  const begin = (entry: Entry): void => {
+    const { topic } = entry.record();
+    const line = lines.get(topic) ?? open(topic, (waiting) => locate(topic, waiting));
+    join(line.waiting, entry);
+    gather();
+  };
+
+  /** The same one however often it fails to connect: another each time would leave connections behind. */
+  const own = (): Producer => (producer ??= parts.producer());
+
+  const partitionsOf = async (records: readonly NewRecord[]): Promise<readonly (number | DriverError)[]> => {
+    try {
+      await (connecting ??= own().connect());
+    } catch (cause) {
+      connecting = undefined;
+      const error =
+        cause instanceof DriverError
+          ? cause
+          : new DriverError('CONNECTION', 'the producer could not connect', { retryable: true, cause });
+      return records.map(() => error);
+    }
+    return own().place(records, requestTimeout);
+  };
+
+  /** Finds their partitions for all that wait in a topic's line. */
+  const locate = async (topic: string, waiting: Set<Entry>): Promise<boolean> => {
+    const placing = Array.from(waiting, (entry) => ({ entry, record: entry.record() }));
+    waiting.clear();
+    underway.add(placing);
+    const partitions = await partitionsOf(placing.map(({ record }) => record));
+    underway.delete(placing);
+    const place = `'${topic}'`;
+    const failed: Failed[] = [];
+    for (const [at, { entry, record }] of placing.entries()) {
+      const partition = partitions[at]!;
+      if (typeof partition !== 'number') {
+        fail({ entry, topic: record.topic, error: partition }, failed);
+      } else if (!entry.settled) {
+        const where = { topic: record.topic, partition };
+        const key = keyOf(where);
+        const line = lines.get(key) ?? open(key, (those) => deliver(where, those));
+        join(line.waiting, entry);
       }
-      bytesOf.set(record.topic, before + size);
-      bytes += size;
+    }
+    if (failed.length === 0) troubles.taken(place);
+    for (const line of lines.values()) line.go();
+    return follow(place, failed, waiting);
+  };
+
+  /** What goes to a partition next. */
+  const take = (
+    topic: string,
+    waiting: Set<Entry>,
+  ): { readonly entry: Entry; readonly record: NewRecord }[] => {
+    const batch: { readonly entry: Entry; readonly record: NewRecord }[] = [];
+    let bytes = 0;
+    for (const entry of waiting) {
+      const record = entry.record();
+      // What has waited long may be due elsewhere; and what has no key may find a partition that takes it.
+      if (record.topic !== topic || (entry.stuck && record.key === null && record.partition === undefined)) {
+        waiting.delete(entry);
+        entry.stuck = false;
+        begin(entry);
+        continue;
+      }
+      bytes += recordBytes(record);
+      if (batch.length > 0 && (batch.length >= BATCH.records || bytes > BATCH.bytes)) break;
+      waiting.delete(entry);
       batch.push({ entry, record });
-      return true;
-    };
-    for (const entry of again) if (!entry.settled && !consider(entry)) left.push(entry);
-    again = left;
-    for (const entry of pending) {
-      if (batch.length >= BATCH.records || bytes >= BATCH.bytes) break;
-      if (consider(entry)) pending.delete(entry);
     }
     return batch;
   };
 
-  const run = async (): Promise<void> => {
-    const backoff = createBackoff(clock);
-    while (connection.up && !ended.signal.aborted) {
-      const batch = take();
-      if (batch.length === 0) return;
-      underway = batch.map(({ entry }) => entry);
-      const outcomes = await send(batch.map(({ record }) => record));
-      underway = [];
-      const failed: Entry[] = [];
-      let error: DriverError | undefined;
-      outcomes.forEach((outcome, at) => {
-        const { entry, record } = batch[at]!;
-        if (!outcome) return entry.settle();
-        if (outcome.code === 'UNKNOWN_TOPIC_OR_PARTITION') return mend(entry, record.topic, outcome);
-        if (!outcome.retryable) return entry.settle(publishError(record.topic, outcome));
-        if (!entry.settled) failed.push(entry);
-        error = outcome;
-      });
-      tell(error);
-      if (!error) {
-        backoff.reset();
-        continue;
+  /** Sends a batch of those that wait in a partition's line. */
+  const deliver = async ({ topic, partition }: Partition, waiting: Set<Entry>): Promise<boolean> => {
+    const batch = take(topic, waiting);
+    if (batch.length === 0) return false;
+    for (const { entry } of batch) entry.sent = true;
+    underway.add(batch);
+    const records = batch.map(({ record }) => record);
+    const place = `partition ${partition} of '${topic}'`;
+    const failed: Failed[] = [];
+    await own().write({ topic, partition }, records, requestTimeout, {
+      settled(index, error) {
+        const { entry } = batch[index]!;
+        if (!error || fail({ entry, topic, error }, failed)) troubles.taken(place);
+        if (!error) entry.settle();
+      },
+      refused: (error) => troubles.refused(place, error),
+    });
+    underway.delete(batch);
+    return follow(place, failed, waiting);
+  };
+
+  /** Settles what was refused for good, and answers so; the others may go again. */
+  const fail = (one: Failed, others: Failed[]): boolean => {
+    const { entry, topic, error } = one;
+    const vanished = error.code === NO_SUCH_TOPIC;
+    const final = vanished ? entry.mended || ended.signal.aborted : !error.retryable;
+    if (final) entry.settle(publishError(topic, error));
+    else others.push(one);
+    return final;
+  };
+
+  /** Lets those that failed go again, before those that wait. Answers whether to pause first. */
+  const follow = (place: string, failed: readonly Failed[], waiting: Set<Entry>): boolean => {
+    const gone = new Set<string>();
+    let failure: DriverError | undefined;
+    for (const { entry, topic, error } of failed) {
+      if (error.code === NO_SUCH_TOPIC) {
+        entry.mended = true;
+        gone.add(topic);
+      } else {
+        entry.stuck = true;
+        failure = error;
       }
-      again = [...failed, ...again];
-      connection.suspect(error);
-      await backoff.wait(ended.signal);
     }
-  };
-
-  const send = async (records: readonly NewRecord[]): Promise<readonly (DriverError | undefined)[]> => {
-    // The same one however often it fails to connect: another each time would leave connections behind.
-    producer ??= parts.producer();
-    try {
-      if (!connected) await producer.connect();
-      connected = true;
-    } catch (error) {
-      const failure =
-        error instanceof DriverError
-          ? error
-          : new DriverError('CONNECTION', 'the producer could not connect', {
-              retryable: true,
-              cause: error,
-            });
-      return records.map(() => failure);
+    if (failure) {
+      troubles.refused(place, failure, true);
+      connection.suspect(failure);
     }
-    return producer.send(records, parts.requestTimeout);
-  };
-
-  /** The broker answers and does not take it, as while too few replicas are in sync. */
-  const tell = (error: DriverError | undefined): void => {
-    const reason =
-      error === undefined ||
-      error.code === 'CONNECTION' ||
-      error.code === 'TIMEOUT' ||
-      error.code === 'CLOSED'
-        ? undefined
-        : `Kafka takes nothing: ${error.message}`;
-    if (reason !== undefined && blocked === undefined) report({ type: 'blocked', reason });
-    if (error === undefined && blocked !== undefined) report({ type: 'unblocked' });
-    if (reason !== undefined || error === undefined) blocked = reason;
-  };
-
-  /** Someone deleted a topic: once more from the start. */
-  const mend = (entry: Entry, topic: string, error: DriverError): void => {
-    if (entry.settled) return;
-    if (entry.mended || ended.signal.aborted) return entry.settle(publishError(topic, error));
-    entry.mended = true;
-    topics.forget(topic);
-    enter(entry);
+    const all = [...failed.map(({ entry }) => entry), ...waiting].filter(({ settled }) => !settled);
+    waiting.clear();
+    // Someone deleted the topic: once more from the start, with those behind, which must not overtake.
+    for (const topic of gone) topics.forget(topic);
+    for (const entry of all) {
+      if (gone.size > 0) enter(entry);
+      else join(waiting, entry);
+    }
+    return gone.size === 0 && failure !== undefined;
   };
 
   /** Those that need the same topics keep their order while these are made. */
   const enter = (entry: Entry): void => {
     for (const { name } of entry.needs) {
       const waiting = preparing.get(name);
-      if (waiting) return void waiting.push(entry);
+      if (waiting) return join(waiting, entry);
     }
     const missing = entry.needs.filter(({ name }) => !topics.has(name));
-    if (missing.length === 0) {
-      pending.add(entry);
-      return gather();
-    }
-    const list = [entry];
-    for (const { name } of missing) preparing.set(name, list);
-    void prepare(missing, list);
+    if (missing.length === 0) return begin(entry);
+    const waiting = new Set<Entry>();
+    join(waiting, entry);
+    for (const { name } of missing) preparing.set(name, waiting);
+    void prepare(missing, waiting);
   };
 
-  const prepare = async (needs: readonly NewTopic[], list: readonly Entry[]): Promise<void> => {
-    const refusal = await ensured(needs, list);
+  const prepare = async (needs: readonly NewTopic[], waiting: Set<Entry>): Promise<void> => {
+    const refusal = await ensured(needs, waiting);
     for (const { name } of needs) preparing.delete(name);
-    for (const entry of list) {
-      if (entry.settled) continue;
+    for (const entry of waiting) {
       if (refusal) entry.settle(refusal.error);
       // Others of its needs may have been forgotten meanwhile.
       else enter(entry);
@@ -229,7 +276,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   /** Waits while Kafka cannot be reached; answers why it refuses. */
   const ensured = async (
     needs: readonly NewTopic[],
-    list: readonly Entry[],
+    waiting: ReadonlySet<Entry>,
   ): Promise<{ readonly error: unknown } | undefined> => {
     const backoff = createBackoff(clock);
     for (;;) {
@@ -240,9 +287,15 @@ export function createPublisher(parts: PublisherParts): Publisher {
         if (!(error instanceof DriverError && error.retryable)) return { error };
         connection.suspect(error);
         await backoff.wait(ended.signal);
-        if (ended.signal.aborted || list.every(({ settled }) => settled)) return undefined;
+        if (ended.signal.aborted || waiting.size === 0) return undefined;
       }
     }
+  };
+
+  const unsettled = (): Entry[] => {
+    const waiting = [...preparing.values(), ...Array.from(lines.values(), (line) => line.waiting)];
+    const all = [...waiting.flatMap((set) => [...set]), ...[...underway].flat().map(({ entry }) => entry)];
+    return all.filter(({ settled }) => !settled);
   };
 
   const offUp = connection.onUp(gather);
@@ -256,12 +309,14 @@ export function createPublisher(parts: PublisherParts): Publisher {
         const entry: Entry = {
           ...outgoing,
           settled: false,
+          sent: false,
+          stuck: false,
           mended: false,
           settle(error) {
             if (entry.settled) return;
             entry.settled = true;
             signal.removeEventListener('abort', give);
-            pending.delete(entry);
+            entry.among?.delete(entry);
             if (error === undefined) resolve();
             else reject(error as Error);
           },
@@ -271,28 +326,27 @@ export function createPublisher(parts: PublisherParts): Publisher {
       });
     },
     get blocked() {
-      return blocked;
+      return troubles.blocked;
     },
     close() {
       closing ??= (async () => {
         ended.abort();
         offUp();
         const unsent = new ClosedError('the transport was closed before the message was sent');
-        for (const entry of [...again, ...pending, ...[...preparing.values()].flat()]) entry.settle(unsent);
-        if (running) {
+        for (const entry of unsettled()) if (!entry.sent) entry.settle(unsent);
+        if (unsettled().length > 0) {
           let cancel = (): void => undefined;
           await Promise.race([
-            running,
+            Promise.all(Array.from(lines.values(), async ({ working }) => working)),
             new Promise<void>((done) => (cancel = clock.schedule(done, CLOSE_WITHIN))),
           ]);
           cancel();
         }
-        for (const entry of [...underway, ...again])
-          entry.settle(
-            new ClosedError(
-              'the transport was closed before Kafka confirmed the message: the outcome is unknown',
-            ),
-          );
+        const unknown = new ClosedError(
+          'the transport was closed before Kafka confirmed the message: the outcome is unknown',
+        );
+        for (const entry of unsettled()) entry.settle(unknown);
+        troubles.close();
         await producer?.close();
       })();
       return closing;

@@ -3,9 +3,11 @@ import { systemClock, TopologyError, type TransportEvent } from '@nest-messaging
 import type { Connection } from '../src/connection.js';
 import { DriverError } from '../src/driver/driver-error.js';
 import type { NewRecord } from '../src/driver/driver.js';
-import type { Producer } from '../src/producer/producer.js';
-import { createPublisher, type Publisher } from '../src/publisher.js';
+import { createProducer, type Producer } from '../src/producer/producer.js';
+import { createPublisher, type Publisher, type PublisherParts } from '../src/publisher.js';
 import type { Topics } from '../src/topics.js';
+import { turns, virtualClock } from '../../testing/src/virtual-clock.js';
+import { fakeBroker, lost, type FakeBroker } from './producer/fake-broker.js';
 import { until } from './stage.js';
 
 const refusal = (code: string, retryable = false): DriverError =>
@@ -34,13 +36,17 @@ interface Play {
     connect: () => Error | undefined;
   };
   readonly forgotten: string[];
-  send(topic: string, value: string, signal?: AbortSignal): Promise<void>;
+  send(
+    topic: string,
+    value: string,
+    more?: Partial<NewRecord> & { readonly signal?: AbortSignal },
+  ): Promise<void>;
 }
 
 const never = new AbortController().signal;
 
 /** A publisher whose broker is the test. */
-function play(): Play {
+function play(more: Partial<PublisherParts> = {}): Play {
   const events: TransportEvent[] = [];
   const written: string[] = [];
   const requests: number[] = [];
@@ -57,15 +63,19 @@ function play(): Play {
       const error = broker.connect();
       if (error) throw error;
     },
-    async send(records) {
+    async place(records) {
+      return records.map(() => 0);
+    },
+    async write({ topic }, records, _, { settled }) {
       requests.push(records.length);
       await broker.gate;
-      return records.map(({ topic, value }) => {
+      for (const [index, { value }] of records.entries()) {
         const error = broker.answer(topic);
         if (!error) written.push(value!.toString());
-        return error;
-      });
+        settled(index, error);
+      }
     },
+    send: () => Promise.reject(new Error('the publisher places and writes')),
     async close() {},
   });
   const topics: Topics = {
@@ -91,6 +101,7 @@ function play(): Play {
     requestTimeout: 1_000,
     clock: systemClock,
     report: (event) => events.push(event),
+    ...more,
   });
   return {
     publisher,
@@ -99,10 +110,10 @@ function play(): Play {
     requests,
     broker,
     forgotten,
-    send: (topic, value, signal = never) =>
+    send: (topic, value, { signal = never, ...about } = {}) =>
       publisher.send(
         {
-          record: () => record(topic, value),
+          record: () => ({ ...record(topic, value), ...about }),
           needs: [{ name: topic, partitions: 1, replicas: -1, config: {} }],
         },
         signal,
@@ -118,6 +129,31 @@ describe('A publisher', () => {
     await Promise.all(bodies.map((body) => send('t', body)));
     expect(requests).toEqual([1, 100]);
     expect(written).toEqual(['first', ...bodies]);
+  });
+
+  it('waits for others as long as it may linger, once for all', async () => {
+    const clock = virtualClock(0);
+    const { send, requests } = play({ linger: 20, clock });
+    const first = send('t', '1');
+    await clock.advance(15);
+    const second = send('t', '2');
+    await clock.advance(4);
+    expect(requests).toEqual([]);
+    await clock.advance(1);
+    await Promise.all([first, second]);
+    const third = send('t', '3');
+    await clock.advance(20);
+    await third;
+    expect(requests).toEqual([2, 1]);
+  });
+
+  it('that may not linger sends at the end of the turn', async () => {
+    const clock = virtualClock(0);
+    const { send, requests } = play({ clock });
+    const first = send('t', '1');
+    await turns();
+    await Promise.all([first, send('t', '2'), Promise.resolve().then(() => send('t', '3'))]);
+    expect([requests, clock.nextAt]).toEqual([[1, 2], undefined]);
   });
 
   it('sends what comes while a request is under way with the next one', async () => {
@@ -162,10 +198,13 @@ describe('A publisher', () => {
     broker.answer = (topic) => (topic === 'safe' ? refusal('NOT_ENOUGH_REPLICAS', true) : undefined);
     let resolved = false;
     const patient = send('safe', 'late').then(() => (resolved = true));
-    const impatient = send('safe', 'never', AbortSignal.timeout(300));
+    const impatient = send('safe', 'never', { signal: AbortSignal.timeout(300) });
     await until(() => publisher.blocked, 'it to be told');
     expect(events).toEqual([
-      { type: 'blocked', reason: expect.stringMatching(/^Kafka takes nothing: .*NOT_ENOUGH_REPLICAS/) },
+      {
+        type: 'blocked',
+        reason: expect.stringMatching(/^Kafka takes nothing in partition 0 of 'safe': NOT_ENOUGH_REPLICAS/),
+      },
     ]);
     await send('plain', 'meanwhile');
     await expect(impatient).rejects.toMatchObject({ name: 'TimeoutError' });
@@ -184,7 +223,7 @@ describe('A publisher', () => {
     const first = send('t', 'first');
     await until(() => requests.length === 1, 'the first request');
     const limit = new AbortController();
-    const late = send('t', 'given up', limit.signal);
+    const late = send('t', 'given up', { signal: limit.signal });
     const reason = new Error('too late');
     limit.abort(reason);
     await expect(late).rejects.toBe(reason);
@@ -192,7 +231,7 @@ describe('A publisher', () => {
     await first;
     await send('t', 'last');
     expect(written).toEqual(['first', 'last']);
-    await expect(send('t', 'x', limit.signal)).rejects.toBe(reason);
+    await expect(send('t', 'x', { signal: limit.signal })).rejects.toBe(reason);
   });
 
   it('makes a deleted topic anew once, and then tells', async () => {
@@ -236,6 +275,175 @@ describe('A publisher', () => {
       }),
     ]);
     await expect(send('t', 'late')).rejects.toMatchObject({ code: 'CLOSED' });
+    await publisher.close();
+  });
+});
+
+/** A publisher of the real producer. */
+function playFor(broker: FakeBroker, requestTimeout = LONG): Play {
+  return play({ producer: () => createProducer(broker.client, 'none'), requestTimeout });
+}
+
+const NOT_ENOUGH_REPLICAS = 19;
+/** Of the transport. Whoever waits for a sick partition waits so long at least. */
+const LONG = 10_000;
+
+describe('While a topic takes nothing', () => {
+  it('those published together with it, and later, are sent without it', async () => {
+    const broker = fakeBroker({ bad: [1], good: [1], other: [1] });
+    const { publisher, send } = playFor(broker);
+    broker.sick.set('bad', NOT_ENOUGH_REPLICAS);
+    const start = performance.now();
+    const bad = send('bad', 'bad');
+    await Promise.all([send('good', '1'), send('other', '1')]);
+    expect(broker.requests.map(({ batches }) => batches.length)).toEqual([3]);
+    await until(() => broker.requests.length > 2, 'the sick one to go again');
+    await send('good', '2');
+    await Promise.all([send('good', '3'), send('other', '2')]);
+    expect(performance.now() - start).toBeLessThan(LONG / 2);
+    expect([broker.log('good'), broker.log('other'), broker.log('bad')]).toEqual([
+      ['1', '2', '3'],
+      ['1', '2'],
+      [],
+    ]);
+    broker.sick.clear();
+    await bad;
+    expect([broker.log('bad'), broker.ids]).toEqual([['bad'], 1]);
+    await publisher.close();
+  });
+
+  it.each([
+    ['has no leader', (broker: FakeBroker) => broker.topics.set('a', [1, -1])],
+    ['has too few replicas', (broker: FakeBroker) => broker.sick.set('a:1', NOT_ENOUGH_REPLICAS)],
+    [
+      'is led by a node that does not answer',
+      (broker: FakeBroker) => {
+        broker.topics.set('a', [1, 2]);
+        const open = broker.client.produce;
+        broker.client.produce = (node, ...more) => (node === 2 ? new Promise(() => {}) : open(node, ...more));
+      },
+    ],
+  ])('or one partition of it that %s, the others do', async (_, sicken) => {
+    const broker = fakeBroker({ a: [1, 1] });
+    const { publisher, send } = playFor(broker);
+    sicken(broker);
+    const start = performance.now();
+    const bad = send('a', 'bad', { partition: 1, signal: AbortSignal.timeout(1_000) });
+    await send('a', '1', { partition: 0 });
+    await send('a', '2', { partition: 0 });
+    expect(performance.now() - start).toBeLessThan(1_000);
+    await expect(bad).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect([broker.log('a', 0), broker.log('a', 1)]).toEqual([['1', '2'], []]);
+    await publisher.close();
+  });
+
+  it('it keeps its order, over several requests whose time is over, and sends nothing that was given up', async () => {
+    const broker = fakeBroker({ a: [1, 1] });
+    const { publisher, send } = playFor(broker, 150);
+    broker.sick.set('a', NOT_ENOUGH_REPLICAS);
+    const all: Promise<void>[] = [];
+    const limit = new AbortController();
+    const given: Promise<unknown>[] = [];
+    for (let round = 0; round < 4; round++) {
+      for (const name of ['x', 'y'])
+        all.push(send('a', `${name}${round}`, { partition: name === 'x' ? 0 : 1 }));
+      given.push(
+        send('a', `given up ${round}`, { partition: 0, signal: limit.signal }).catch((e: unknown) => e),
+      );
+      const ids = broker.ids;
+      await until(() => broker.ids > ids, 'another producer id');
+    }
+    limit.abort('enough');
+    expect(await Promise.all(given)).toEqual(Array.from({ length: 4 }, () => 'enough'));
+    const ids = broker.ids;
+    await until(() => broker.ids > ids, 'the batch without those');
+    broker.sick.clear();
+    await Promise.all(all);
+    expect([broker.log('a', 0), broker.log('a', 1)]).toEqual([
+      ['x0', 'x1', 'x2', 'x3'],
+      ['y0', 'y1', 'y2', 'y3'],
+    ]);
+    await publisher.close();
+  });
+
+  it('what has no key finds another partition once its time is over', async () => {
+    const broker = fakeBroker({ a: [1, 1] });
+    const { publisher, send } = playFor(broker, 150);
+    broker.sick.set('a:0', NOT_ENOUGH_REPLICAS);
+    await Promise.all(['1', '2', '3', '4'].map((value) => send('a', value)));
+    expect([[...broker.log('a', 1)].sort(), broker.log('a', 0)]).toEqual([['1', '2', '3', '4'], []]);
+    await publisher.close();
+  });
+
+  it('what may have been written goes again byte for byte, and nothing overtakes it', async () => {
+    const broker = fakeBroker({ a: [1], good: [1] });
+    const { publisher, send } = playFor(broker);
+    broker.instead.push(async (request) => {
+      await broker.write(request);
+      broker.sick.set('a', NOT_ENOUGH_REPLICAS);
+      throw lost;
+    });
+    const all = [send('a', '1')];
+    await until(() => broker.requests.length > 1, 'it to go again');
+    all.push(send('a', '2'));
+    await send('good', 'meanwhile');
+    broker.sick.clear();
+    await Promise.all(all);
+    expect([broker.log('a'), broker.log('good'), broker.ids]).toEqual([['1', '2'], ['meanwhile'], 1]);
+    await publisher.close();
+  });
+
+  it('it is told, until the last of them takes something again', async () => {
+    const broker = fakeBroker({ a: [1], b: [1], good: [1] });
+    const { publisher, send, events } = playFor(broker, 150);
+    broker.sick.set('a', NOT_ENOUGH_REPLICAS).set('b', NOT_ENOUGH_REPLICAS);
+    const both = [send('a', '1'), send('b', '1')];
+    await until(
+      () => /partition 0 of 'a': NOT_ENOUGH_REPLICAS/.exec(publisher.blocked ?? ''),
+      'one to be told',
+    );
+    await send('good', '1');
+    broker.sick.delete('a');
+    await both[0];
+    await until(
+      () => /partition 0 of 'b': NOT_ENOUGH_REPLICAS/.exec(publisher.blocked ?? ''),
+      'the other one',
+    );
+    broker.sick.delete('b');
+    await both[1];
+    expect(publisher.blocked).toBeUndefined();
+    expect(events.map(({ type }) => type)).toEqual(['blocked', 'unblocked']);
+    await publisher.close();
+  });
+});
+
+describe('A publisher of the real producer', () => {
+  it('makes one request of what is pending in a turn, whatever its topics and partitions', async () => {
+    const broker = fakeBroker({ a: [1, 1, 1], b: [1], c: [2] });
+    const { publisher, send } = playFor(broker);
+    const sendAll = () => Promise.all(['a', 'a', 'a', 'b', 'c'].map((topic, n) => send(topic, `${n}`)));
+    await sendAll();
+    await sendAll();
+    expect(broker.requests.map(({ node, batches }) => [node, batches.length]).sort()).toEqual([
+      [1, 4],
+      [1, 4],
+      [2, 1],
+      [2, 1],
+    ]);
+    expect(broker.ids).toBe(1);
+    await publisher.close();
+  });
+
+  it('keeps the order of a partition of a topic that it hears of late', async () => {
+    const broker = fakeBroker({});
+    const { publisher, send } = playFor(broker);
+    const all = [send('a', '1')];
+    await turns();
+    all.push(send('a', '2'));
+    broker.topics.set('a', [1]);
+    all.push(send('a', '3'));
+    await Promise.all(all);
+    expect(broker.log('a')).toEqual(['1', '2', '3']);
     await publisher.close();
   });
 });

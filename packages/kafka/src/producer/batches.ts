@@ -1,8 +1,7 @@
-import { keyOf } from '../driver/by-topic.js';
 import type { DriverError } from '../driver/driver-error.js';
 import type { NewRecord, Partition } from '../driver/driver.js';
-import { grouped } from '../driver/grouped.js';
 import { recordBytes } from '../driver/record-batch.js';
+import type { Identity } from './identities.js';
 
 /** A record, and the how manieth of the call it is. */
 export interface Entry {
@@ -15,8 +14,14 @@ export interface Batch extends Partition {
   readonly entries: readonly Entry[];
   /** At most so many. */
   readonly size: number;
+  /** In the time of `performance.now()`. */
+  readonly deadline: number;
+  /** Its call has answered, and nothing more is sent of it. */
+  over?: true;
   /** Encoded, under its numbers. It goes again only byte for byte: by the numbers the broker tells a repetition. */
   bytes?: Buffer;
+  /** From which it has its numbers. */
+  identity?: Identity;
   /** Why it was not confirmed the last time. */
   failure?: DriverError;
   /** Why it was not confirmed once it had numbers: it may have been written all the same. */
@@ -24,26 +29,22 @@ export interface Batch extends Partition {
 }
 
 /** Somewhat fewer than the broker takes in one batch by default: its `max.message.bytes` is 1,048,588. */
-const BATCH_BYTES = 1_000_000;
+export const BATCH_BYTES = 1_000_000;
 
-/** Gathers the records of each partition, in their order, as many to a batch as the broker takes. */
-export function inBatches(placed: readonly (Entry & { readonly partition: number })[]): Batch[][] {
-  const queues = grouped(placed, ({ partition, record: { topic } }) => keyOf({ topic, partition }));
-  return [...queues.values()].map((queue) => {
-    const parts: Entry[][] = [];
-    let size = 0;
-    for (const { index, record } of queue) {
-      const more = recordBytes(record);
-      if (parts.length === 0 || size + more > BATCH_BYTES) {
-        parts.push([]);
-        size = 0;
-      }
-      parts.at(-1)!.push({ index, record });
-      size += more;
+/** The records of one partition, in their order, as many to a batch as the broker takes. */
+export function inBatches(where: Partition, records: readonly NewRecord[], deadline: number): Batch[] {
+  const parts: Entry[][] = [];
+  let size = 0;
+  for (const [index, record] of records.entries()) {
+    const more = recordBytes(record);
+    if (parts.length === 0 || size + more > BATCH_BYTES) {
+      parts.push([]);
+      size = 0;
     }
-    const [{ partition, record }] = queue as [(typeof queue)[number]];
-    return parts.map((entries) => batchOf({ topic: record.topic, partition }, entries));
-  });
+    parts.at(-1)!.push({ index, record });
+    size += more;
+  }
+  return parts.map((part) => batchOf({ ...where, deadline }, part));
 }
 
 /** Two batches of one, without numbers, to find the record for whose sake the broker refuses it. */
@@ -52,7 +53,16 @@ export function halves({ entries, ...where }: Batch): Batch[] {
   return [entries.slice(0, middle), entries.slice(middle)].map((half) => batchOf(where, half));
 }
 
-function batchOf({ topic, partition }: Partition, entries: readonly Entry[]): Batch {
+/** The same records, without numbers. */
+export const unnumbered = (batch: Batch): Batch => ({
+  ...batchOf(batch, batch.entries),
+  failure: batch.failure,
+  unsure: batch.unsure,
+});
+
+type Where = Pick<Batch, 'topic' | 'partition' | 'deadline'>;
+
+function batchOf({ topic, partition, deadline }: Where, entries: readonly Entry[]): Batch {
   const size = entries.reduce((bytes, { record }) => bytes + recordBytes(record), 0);
-  return { topic, partition, entries, size };
+  return { topic, partition, deadline, entries, size };
 }

@@ -1,5 +1,6 @@
 import { asDriverError, brokerError, type DriverError } from '../driver/driver-error.js';
 import type { Client, NewRecord, Partition } from '../driver/driver.js';
+import { gathered } from './gathered.js';
 import { partitionOf } from './murmur2.js';
 import { createSpread } from './spread.js';
 
@@ -11,6 +12,11 @@ export interface Places {
   leader(partition: Partition): number | DriverError;
   /** Asks anew who leads the partitions of these topics; what it cannot learn stays as it was. */
   refresh(topics: Iterable<string>): Promise<void>;
+}
+
+interface Question {
+  readonly names: readonly string[];
+  readonly answer: (failures: ReadonlyMap<string, DriverError>) => void;
 }
 
 interface Topic {
@@ -39,8 +45,18 @@ export function createPlaces(
   const topics = new Map<string, Topic>();
   const spread = createSpread();
 
-  /** Answers of which of these it learnt nothing, and why. */
-  async function learn(names: readonly string[]): Promise<Map<string, DriverError>> {
+  /** Asks for what is wanted by several at the same time in one request. */
+  const ask = gathered<Question>(async (questions) => {
+    const failures = await learnAll([...new Set(questions.flatMap(({ names }) => names))]);
+    for (const { answer } of questions) answer(failures);
+    return [];
+  });
+
+  /** Answers of which it learnt nothing, and why: perhaps of others than these, too. */
+  const learn = (names: readonly string[]): Promise<ReadonlyMap<string, DriverError>> =>
+    new Promise((answer) => ask({ names, answer }));
+
+  async function learnAll(names: readonly string[]): Promise<Map<string, DriverError>> {
     let found: Map<string, number[]>;
     try {
       found = await client.leaders(names);
@@ -49,7 +65,7 @@ export function createPlaces(
       // One topic that the broker may not tell of must not hide the others.
       if (!OF_ONE_TOPIC.has(error.code) || names.length === 1)
         return new Map(names.map((name) => [name, error]));
-      const each = await Promise.all(names.map((name) => learn([name])));
+      const each = await Promise.all(names.map((name) => learnAll([name])));
       return new Map(each.flatMap((failures) => [...failures]));
     }
     const failures = new Map<string, DriverError>();
@@ -71,15 +87,15 @@ export function createPlaces(
     const failures = new Map<string, DriverError>();
     for (let missing = names; missing.length > 0;) {
       const still = await learn(missing);
-      for (const name of missing) failures.delete(name);
-      for (const [name, error] of still) failures.set(name, error);
       const next = performance.now() + PAUSE;
-      missing = [...still]
-        .filter(([, { code, retryable }]) => {
-          const until = code === 'UNKNOWN_TOPIC_OR_PARTITION' ? patience : deadline;
-          return retryable && next < until;
-        })
-        .map(([name]) => name);
+      missing = missing.filter((name) => {
+        failures.delete(name);
+        const failure = still.get(name);
+        if (!failure) return false;
+        failures.set(name, failure);
+        const until = failure.code === 'UNKNOWN_TOPIC_OR_PARTITION' ? patience : deadline;
+        return failure.retryable && next < until;
+      });
       if (missing.length > 0) await pause(PAUSE);
     }
     return failures;

@@ -1,13 +1,14 @@
 import { setTimeout as timer } from 'node:timers/promises';
 import { keyOf } from '../driver/by-topic.js';
 import { asDriverError, DriverError } from '../driver/driver-error.js';
-import type { Client, NewRecord, ProducerId } from '../driver/driver.js';
+import type { Client, NewRecord, Partition } from '../driver/driver.js';
 import { grouped } from '../driver/grouped.js';
 import { closed, createPending, timedOut } from '../driver/pending.js';
-import { encodeBatch } from '../driver/record-batch.js';
 import type { Compression } from '../options.js';
-import { halves, inBatches, type Batch } from './batches.js';
+import { halves, inBatches, unnumbered, type Batch } from './batches.js';
+import { createIdentities } from './identities.js';
 import { createPlaces } from './places.js';
+import { createRequests, type Outcome } from './requests.js';
 
 /*
  * Not the client libraries' producers. kafkajs's answers for a whole call at once; and after a request whose answer was
@@ -17,36 +18,40 @@ import { createPlaces } from './places.js';
  *
  * Here a batch keeps its producer id and its sequence in each attempt, by which the broker writes it once. What failed
  * in the end takes the id with it: the broker might take whatever comes next under its sequence for its repetition.
+ *
+ * Each partition goes its own way: one that has too few replicas, or no leader, keeps only itself waiting. What is to be
+ * sent to the same node at the same time shares a request all the same.
  */
 
 export interface Producer {
   connect(): Promise<void>;
+  /** In which partition each record goes, or why in none. Never rejects. @param timeout milliseconds */
+  place(records: readonly NewRecord[], timeout: number): Promise<readonly (number | DriverError)[]>;
   /**
-   * Sends the records in their order, in as few requests as can be, idempotent and with `acks=all`. One call at a time.
-   * Answers in the same order what became of each: `undefined` is durably written, an error that is `retryable` may
-   * have been written or not. Never rejects. After a failure nothing is ever sent under the same producer id.
+   * Writes records to a partition in their order, idempotent and with `acks=all`, and resolves when all are settled.
+   * Of one partition one call at a time; calls for several share requests. Never rejects. After a failure nothing new is
+   * ever sent under the same producer id.
    * @param timeout milliseconds
    */
+  write(where: Partition, records: readonly NewRecord[], timeout: number, listener: Listener): Promise<void>;
+  /** Places records and writes them: answers in their order what became of each. The same holds as for `write`. */
   send(records: readonly NewRecord[], timeout: number): Promise<readonly (DriverError | undefined)[]>;
   /** At once: what is under way fails. */
   close(): Promise<void>;
 }
 
-type Outcome = DriverError | undefined;
-
-interface Identity extends ProducerId {
-  /** The next number of each partition. */
-  readonly sequences: Map<string, number>;
+export interface Listener {
+  /**
+   * What became of a record, as soon as that is known, and once: `undefined` is durably written, an error that is
+   * `retryable` may have been written or not.
+   */
+  settled(index: number, outcome: DriverError | undefined): void;
+  /** A partition did not take its records at an attempt; they go again. */
+  refused(error: DriverError): void;
 }
 
-/** Of one request to all brokers, roughly; a broker refuses more than 100 MiB (`socket.request.max.bytes`). */
-const REQUEST_BYTES = 32_000_000;
 /** Before a batch goes again, in milliseconds. */
 const PAUSE = { first: 50, longest: 1_000 };
-/** Milliseconds in which a broker must come to give the first producer id. */
-const PATIENCE = 5_000;
-/** They go on from 0 behind the largest signed 32-bit number. */
-const SEQUENCES = 2 ** 31;
 
 /** One of the batch's records is at fault; the broker does not tell which one. 32 is INVALID_TIMESTAMP. */
 const AT_FAULT: ReadonlySet<string> = new Set([
@@ -73,7 +78,8 @@ export function createProducer(
   const pending = createPending();
   const closing = new AbortController();
   const places = createPlaces(client, pause);
-  let identity: Identity | undefined;
+  const identities = createIdentities(client, pause);
+  const request = createRequests(client, identities, compression);
 
   function pause(milliseconds: number): Promise<void> {
     return timer(milliseconds, undefined, { signal: closing.signal }).catch(() => {
@@ -81,114 +87,36 @@ export function createProducer(
     });
   }
 
-  async function identify(deadline: number): Promise<Identity> {
-    while (!identity) {
-      try {
-        identity = { ...(await client.producerId()), sequences: new Map() };
-      } catch (error) {
-        // Soon after its start, and now and then later, a broker waits for a range of ids from the controller.
-        if (asDriverError(error).code !== 'COORDINATOR_LOAD_IN_PROGRESS') throw error;
-        await pause(Math.min(PAUSE.first, left(deadline)));
-      }
-    }
-    return identity;
-  }
-
-  /** Gives batches their numbers, once and for all. */
-  async function encode(batches: readonly Batch[], deadline: number): Promise<void> {
-    const fresh = batches.filter(({ bytes }) => !bytes);
-    if (fresh.length === 0) return;
-    const { id: producerId, epoch: producerEpoch, sequences } = await identify(deadline);
-    // Whoever is late must not take numbers between those of the next call.
-    left(deadline);
-    const encoding = fresh.map(async (batch) => {
-      const first = sequences.get(keyOf(batch)) ?? 0;
-      sequences.set(keyOf(batch), (first + batch.entries.length) % SEQUENCES);
-      const records = batch.entries.map(({ record }) => record);
-      batch.bytes = await encodeBatch(records, { producerId, producerEpoch, first }, compression);
-    });
-    await Promise.all(encoding);
-  }
-
-  /**
-   * One attempt for these batches, each of another partition.
-   * @param written is told at once: another node may take all the time there is
-   */
-  async function attempt(
-    batches: readonly Batch[],
-    deadline: number,
-    written: (batch: Batch) => void,
-  ): Promise<Map<Batch, Outcome>> {
-    try {
-      await encode(batches, deadline);
-    } catch (error) {
-      return new Map(batches.map((batch) => [batch, asDriverError(error)]));
-    }
-    const outcomes = new Map<Batch, Outcome>();
-    const led: { readonly node: number; readonly batch: Batch; readonly bytes: Buffer }[] = [];
-    for (const batch of batches) {
-      const node = places.leader(batch);
-      if (typeof node !== 'number') outcomes.set(batch, node);
-      else if (batch.bytes) led.push({ node, batch, bytes: batch.bytes });
-    }
-    const requests = [...grouped(led, ({ node }) => node)].map(async ([node, together]) => {
-      const encoded = together.map(({ batch: { topic, partition }, bytes }) => ({ topic, partition, bytes }));
-      try {
-        const answers = await client.produce(node, encoded, left(deadline));
-        for (const [at, { batch }] of together.entries()) {
-          outcomes.set(batch, answers[at]);
-          if (!answers[at]) written(batch);
-        }
-      } catch (error) {
-        for (const { batch } of together) outcomes.set(batch, asDriverError(error));
-      }
-    });
-    await Promise.all(requests);
-    return outcomes;
-  }
-
-  /** Tells of each record as soon as anything is known, so that nothing is lost of it when the time is up. */
-  async function sendAll(
+  async function place(
     records: readonly NewRecord[],
-    tell: (index: number, outcome: Outcome) => void,
-    deadline: number,
+    timeout: number,
+  ): Promise<readonly (number | DriverError)[]> {
+    const deadline = performance.now() + timeout;
+    const work = (): Promise<(number | DriverError)[]> => places.place(records, deadline);
+    try {
+      return await pending.wait(timeout, work, () => timedOut('finding the partitions', timeout));
+    } catch (thrown) {
+      const error = asDriverError(thrown);
+      return records.map(() => error);
+    }
+  }
+
+  async function write(
+    where: Partition,
+    records: readonly NewRecord[],
+    timeout: number,
+    listener: Listener,
   ): Promise<void> {
-    const partitions = await places.place(records, deadline);
-    const placed = records.flatMap((record, index) => {
-      const partition = partitions[index];
-      if (typeof partition === 'number') return [{ index, record, partition }];
-      tell(index, partition);
-      return [];
-    });
-    let queues = inBatches(placed);
-    for (let wait = PAUSE.first; queues.length > 0;) {
-      left(deadline);
-      const outcomes = await attempt(upTo(REQUEST_BYTES, queues), deadline, (batch) =>
-        settle([batch], undefined),
-      );
-      const again = new Set<string>();
-      queues = queues
-        .map((queue) => {
-          const [head] = queue;
-          if (!head || !outcomes.has(head)) return queue;
-          const rest = follow(queue, outcomes.get(head));
-          if (rest[0]?.failure) again.add(head.topic);
-          return rest;
-        })
-        .filter((queue) => queue.length > 0);
-      if (again.size === 0) continue;
-      await pause(Math.min(wait, left(deadline)));
-      wait = Math.min(wait * 2, PAUSE.longest);
-      await places.refresh(again);
-    }
+    const deadline = performance.now() + timeout;
+    let queue = inBatches(where, records, deadline);
+    let over = false;
 
-    function settle(batches: readonly Batch[], outcome: Outcome): void {
-      for (const { entries } of batches) for (const { index } of entries) tell(index, outcome);
-    }
+    const settle = (batches: readonly Batch[], outcome: Outcome): void => {
+      for (const batch of batches) for (const { index } of batch.entries) listener.settled(index, outcome);
+    };
 
-    /** What is left of a partition's queue. */
-    function follow(queue: readonly Batch[], error: Outcome): Batch[] {
-      const [head, ...rest] = queue as [Batch, ...Batch[]];
+    /** What is left of the queue. */
+    const follow = ([head, ...rest]: readonly [Batch, ...Batch[]], error: Outcome): Batch[] => {
       if (!error || error.code === WRITTEN_ALREADY) {
         settle([head], undefined);
         return rest;
@@ -196,14 +124,13 @@ export function createProducer(
       // A broker may hear of a new topic a little late, but not of a deleted one.
       const vanished = error.code === NO_SUCH_TOPIC && head.failure?.code === NO_SUCH_TOPIC;
       if (error.retryable && !vanished) {
-        settle([head], error);
         head.failure = error;
         if (head.bytes) head.unsure = error;
-        if (!PRODUCER_LOST.has(error.code)) return [...queue];
-        identity = undefined;
-        return [{ ...head, bytes: undefined }, ...rest];
+        if (!PRODUCER_LOST.has(error.code)) return [head, ...rest];
+        identities.retire(head.identity);
+        return [unnumbered(head), ...rest];
       }
-      identity = undefined;
+      identities.retire(head.identity);
       if (!AT_FAULT.has(error.code)) {
         // An earlier try may have been written all the same. What is behind it must not overtake it.
         settle([head], head.unsure ?? error);
@@ -213,28 +140,61 @@ export function createProducer(
       if (head.entries.length > 1) return [...halves(head), ...rest];
       settle([head], error);
       return rest;
+    };
+
+    const work = async (): Promise<void> => {
+      for (let wait = PAUSE.first; ;) {
+        const [head, ...rest] = queue;
+        if (!head) return;
+        const node = places.leader(where);
+        const outcome = typeof node === 'number' ? await request(node, head) : node;
+        if (over) return;
+        queue = follow([head, ...rest], outcome);
+        const failure = queue[0]?.failure;
+        if (!failure) continue;
+        listener.refused(failure);
+        await pause(Math.min(wait, left(deadline)));
+        wait = Math.min(wait * 2, PAUSE.longest);
+        await places.refresh([where.topic]);
+        left(deadline);
+      }
+    };
+
+    try {
+      await pending.wait(timeout, work, () => timedOut('sending', timeout));
+    } catch (thrown) {
+      over = true;
+      for (const batch of queue) batch.over = true;
+      identities.retire(queue[0]?.identity);
+      settle(queue, queue[0]?.failure ?? asDriverError(thrown));
     }
   }
 
   return {
     async connect() {
-      await identify(performance.now() + PATIENCE);
+      await identities.renew();
     },
+    place,
+    write,
     async send(records, timeout) {
-      const outcomes = new Map<number, Outcome>();
-      const work = (): Promise<void> =>
-        sendAll(records, (index, outcome) => void outcomes.set(index, outcome), performance.now() + timeout);
-      let failure = new DriverError('UNEXPECTED', 'Nobody told what became of the record.', {
-        retryable: true,
+      const deadline = performance.now() + timeout;
+      const outcomes: Outcome[] = records.map(() => undefined);
+      const partitions = await place(records, timeout);
+      const placed = records.flatMap((record, index) => {
+        const partition = partitions[index]!;
+        if (typeof partition === 'number') return [{ index, record, topic: record.topic, partition }];
+        outcomes[index] = partition;
+        return [];
       });
-      try {
-        await pending.wait(timeout, work, () => timedOut('sending', timeout));
-      } catch (error) {
-        failure = asDriverError(error);
-      }
-      const answer = records.map((_, index) => (outcomes.has(index) ? outcomes.get(index) : failure));
-      if (answer.some(Boolean)) identity = undefined;
-      return answer;
+      const each = [...grouped(placed, keyOf).values()].map(async (queue) => {
+        const own = queue.map(({ record }) => record);
+        await write(queue[0]!, own, deadline - performance.now(), {
+          settled: (at, outcome) => (outcomes[queue[at]!.index] = outcome),
+          refused: () => undefined,
+        });
+      });
+      await Promise.all(each);
+      return outcomes;
     },
     async close() {
       pending.giveUp(closed());
@@ -249,15 +209,4 @@ function left(deadline: number): number {
   const remaining = deadline - performance.now();
   if (remaining <= 0) throw new DriverError('TIMEOUT', 'The time to send is over.', { retryable: true });
   return remaining;
-}
-
-/** The first of each queue: as many as stay below so many bytes together, and one at least. */
-function upTo(limit: number, queues: readonly (readonly Batch[])[]): Batch[] {
-  let total = 0;
-  return queues
-    .flatMap((queue) => queue.slice(0, 1))
-    .filter(({ size }, index) => {
-      total += size;
-      return index === 0 || total <= limit;
-    });
 }

@@ -26,6 +26,8 @@ export interface FakeBroker {
   readonly topics: Map<string, number[]>;
   /** What becomes of the next requests instead of being written, one each. */
   readonly instead: ((request: Request) => Outcomes | Promise<Outcomes>)[];
+  /** The error by which it takes nothing for a topic, or for one of its partitions as `topic:partition`. */
+  readonly sick: Map<string, number>;
   /** What the next questions for leaders or for producer ids are refused with, one each. */
   readonly refusals: { readonly leaders: DriverError[]; readonly producerId: DriverError[] };
   /** Those who may not be asked for. */
@@ -59,6 +61,8 @@ export function fakeBroker(topics: Readonly<Record<string, number[]>>): FakeBrok
   let closed = false;
 
   async function writeBatch(batch: EncodedBatch): Promise<DriverError | undefined> {
+    const code = broker.sick.get(batch.topic) ?? broker.sick.get(keyOf(batch));
+    if (code !== undefined) return refused(code);
     const [id, sequence] = [batch.bytes.readBigInt64BE(PRODUCER_ID_AT), batch.bytes.readInt32BE(SEQUENCE_AT)];
     const key = `${id} ${keyOf(batch)}`;
     const next = expected.get(key);
@@ -82,6 +86,7 @@ export function fakeBroker(topics: Readonly<Record<string, number[]>>): FakeBrok
     },
     topics: new Map(Object.entries(topics)),
     instead: [],
+    sick: new Map(),
     refusals: { leaders: [], producerId: [] },
     forbidden: new Set(),
     write: ({ batches }) => Promise.all(batches.map(writeBatch)),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NewRecord } from '../../src/driver/driver.js';
 import { createProducer } from '../../src/producer/producer.js';
+import { until } from '../stage.js';
 import { fakeBroker, lost, refused } from './fake-broker.js';
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
@@ -92,6 +93,94 @@ describe('A producer', () => {
     broker.topics.set('a', [1, 1]);
     expect(await sending).toEqual([undefined, undefined]);
     expect(broker.log('a', 1)).toEqual(['1']);
+  });
+
+  it('tells what was written while another partition waits, and writes more of the others meanwhile', async () => {
+    const broker = fakeBroker({ a: [1, 1], b: [1] });
+    const producer = createProducer(broker.client, 'none');
+    broker.sick.set('a:1', NOT_ENOUGH_REPLICAS);
+    const first = [
+      record('0', { partition: 1 }),
+      record('1', { key: Buffer.from('k') }),
+      record('2', { topic: 'b' }),
+    ];
+    expect(await producer.place(first, LIMIT)).toEqual([1, 0, 0]);
+    const told: string[] = [];
+    const write = (topic: string, partition: number, values: string[]) =>
+      producer.write(
+        { topic, partition },
+        values.map((value) => record(value, { topic })),
+        LIMIT,
+        {
+          settled: (index, error) => told.push(`${values[index]} ${error?.code ?? 'written'}`),
+          refused: ({ code }) => told.push(`${values.join()} ${code}`),
+        },
+      );
+    const waiting = write('a', 1, ['1', '2']);
+    await Promise.all([write('a', 0, ['3', '4']), write('b', 0, ['5'])]);
+    expect(broker.requests.map(({ batches }) => batches.length)).toEqual([3]);
+    await Promise.all([write('a', 0, ['6']), write('b', 0, ['7'])]);
+    expect(told.filter((one) => one.endsWith('written'))).toEqual(
+      ['3', '4', '5', '6', '7'].map((value) => `${value} written`),
+    );
+    expect(told).toContain('1,2 NOT_ENOUGH_REPLICAS');
+    broker.sick.clear();
+    await waiting;
+    expect([broker.log('a', 0), broker.log('a', 1), broker.log('b')]).toEqual([
+      ['3', '4', '6'],
+      ['1', '2'],
+      ['5', '7'],
+    ]);
+    expect([told.slice(-2), broker.ids]).toEqual([['1 written', '2 written'], 1]);
+  });
+
+  it('sends all that came for a node while a request to it was under way in the next one', async () => {
+    const broker = fakeBroker({ a: [1, 1, 1, 2] });
+    const producer = createProducer(broker.client, 'none');
+    let open = (): void => {};
+    broker.instead.push(async (request) => {
+      await new Promise<void>((done) => (open = done));
+      return broker.write(request);
+    });
+    const send = (partition: number) => producer.send([record('x', { partition })], LIMIT);
+    const first = send(0);
+    await until(() => broker.requests.length === 1, 'the first request');
+    const others = [send(1), send(2)];
+    // Another node does not wait for it.
+    expect(await send(3)).toEqual([undefined]);
+    open();
+    await Promise.all([first, ...others]);
+    expect(broker.requests.map(({ node, batches }) => [node, batches.length])).toEqual([
+      [1, 1],
+      [2, 1],
+      [1, 2],
+    ]);
+  });
+
+  it('whose batch fails in the end gives new ones a new id, and those under way go again under theirs', async () => {
+    const broker = fakeBroker({ a: [1, 1] });
+    const producer = createProducer(broker.client, 'none');
+    broker.instead.push(async (request) => {
+      await broker.write({ ...request, batches: request.batches.slice(0, 1) });
+      broker.sick.set('a', NOT_ENOUGH_REPLICAS);
+      throw lost;
+    });
+    const [patient, hasty] = [
+      producer.send([record('0', { partition: 0 })], LIMIT),
+      producer.send([record('1', { partition: 1 })], 200),
+    ];
+    expect(codes(await hasty)).toEqual(['NOT_ENOUGH_REPLICAS']);
+    broker.sick.clear();
+    expect(await patient).toEqual([undefined]);
+    const again = [0, 1].map((partition) => record('again', { partition }));
+    expect(await producer.send(again, LIMIT)).toEqual([undefined, undefined]);
+    expect([broker.log('a', 0), broker.log('a', 1)]).toEqual([['0', 'again'], ['again']]);
+    const first = broker.requests[0]!.batches[0]!;
+    const repeated = broker.requests
+      .flatMap(({ batches }) => batches)
+      .filter(({ bytes }) => bytes.equals(first.bytes));
+    expect(repeated.length).toBeGreaterThan(2);
+    expect(broker.requests.at(-1)!.producerIds).toEqual([2n, 2n]);
   });
 
   it('tells of each partition what became of it, and sends again only what may come to be written', async () => {
@@ -256,7 +345,7 @@ describe('A producer', () => {
     const value = 'x'.repeat(990_000);
     const records = Array.from({ length: 40 }, (_, partition) => record(value, { partition }));
     expect(new Set(await producer.send(records, LIMIT))).toEqual(new Set([undefined]));
-    expect(broker.requests.map(({ batches }) => batches.length)).toEqual([32, 8]);
+    expect(broker.requests.map(({ batches }) => batches.length)).toEqual([8, 8, 8, 8, 8]);
     expect(broker.ids).toBe(1);
   });
 });
