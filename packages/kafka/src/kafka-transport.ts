@@ -4,7 +4,6 @@ import {
   ConfigurationError,
   ConnectionError,
   describeSubscription,
-  MessageTooLargeError,
   PublishRejectedError,
   TopologyError,
   type Capabilities,
@@ -30,6 +29,7 @@ import type { Sharing } from './group/assign.js';
 import { createMembership, type Holder, type Membership } from './group/membership.js';
 import type { ResolvedOptions } from './options.js';
 import { createProducer } from './producer/producer.js';
+import { checkSize } from './producer/size.js';
 import { createPublisher, type Outgoing, type Publisher } from './publisher.js';
 import { createRelay } from './relay.js';
 import { replay } from './replay.js';
@@ -350,15 +350,13 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
       signal.throwIfAborted();
       if (message.brokerOptions !== undefined)
         throw new ConfigurationError('a publish has no options under kafka: leave them out');
-      if (message.body.byteLength > options.maxBodySize)
-        throw new MessageTooLargeError(
-          `the body has ${message.body.byteLength} bytes: at most ${options.maxBodySize} are sent (kafka.maxBodySize); publish a reference to it instead`,
-        );
+      const outgoing = route(message);
+      checkSize(outgoing.record(), options.maxBodySize);
       // Before the message: joining its group takes longer, and what is delayed by little would be late. What it is
       // refused for, the message is refused for, too.
       if (message.delay > 0) void relay(now, service).catch(() => undefined);
       try {
-        await now.messages.send(route(message), signal);
+        await now.messages.send(outgoing, signal);
       } catch (error) {
         if (topology === 'create' || !(error instanceof TopologyError)) throw error;
         throw new PublishRejectedError(error.message, { cause: error });
