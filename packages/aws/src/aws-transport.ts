@@ -13,18 +13,20 @@ import {
   type Environment,
   type HealthPart,
   type OutgoingMessage,
+  type SubscriptionId,
   type Transport,
 } from '@nest-messaging/core/contract';
-import { createBackoff, pause } from './backoff.js';
+import { pause } from './backoff.js';
 import { createBroadcasts } from './broadcasts.js';
 import { createClients } from './clients.js';
 import { createConnection } from './connection.js';
 import { createConsumer, type Consumer, type ConsumerParts } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
-import { connectionError, isCredentials, isRetryable } from './errors.js';
+import { connectionError, isRetryable, topologyError } from './errors.js';
 import { createReceiver, currentIntake } from './intake.js';
 import { delayName, queueName, topicName, type Owner } from './names.js';
 import { handlerOptions, type ResolvedOptions } from './options.js';
+import { createPatience } from './patience.js';
 import { createPayloads } from './payloads.js';
 import { createQueues, type Queue } from './queues.js';
 import { relayOn } from './relay.js';
@@ -72,7 +74,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   const intake = currentIntake();
   // A queue of one process alone is nothing that Lambda could poll.
   const capabilities = { ...capabilitiesOf(options), ...(intake ? { broadcast: false as const } : {}) };
-  const { sns, sqs, polling, destroy } = createClients(options);
+  const { sns, sqs, polling, looking, destroy } = createClients(options);
   const where = whereOf(options);
   const warn = (message: string, error: unknown): void => report({ type: 'warning', message, error });
   const connection = createConnection({ sns, where, timeout: connectTimeout, clock, report });
@@ -92,7 +94,14 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   let state: 'new' | 'open' | 'closed' = 'new';
   let closing: Promise<void> | undefined;
 
-  const deadLetters = createDeadLetters({ owner, sqs, queues, sending, payloads, closed: closed.signal });
+  const deadLetters = createDeadLetters({
+    owner,
+    sqs: looking,
+    queues,
+    sending,
+    payloads,
+    closed: closed.signal,
+  });
 
   const checkOpen = (): void => {
     if (state === 'open') return;
@@ -101,20 +110,11 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     );
   };
 
-  /** Tries again while the services cannot be reached; rejects with the signal's reason once it aborts, or at closing. */
-  const patiently = async <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
-    const backoff = createBackoff(clock);
-    for (;;) {
-      try {
-        return await orAborted([signal, closed.signal], work);
-      } catch (error) {
-        if (signal.aborted || closed.signal.aborted || error instanceof MessagingError) throw error;
-        if (isCredentials(error) || !isRetryable(error)) throw error;
-        connection.failed(error);
-        await orAborted([signal, closed.signal], () => backoff.wait(signal));
-      }
-    }
-  };
+  const patiently = createPatience({
+    clock,
+    failed: (error) => connection.failed(error),
+    closed: closed.signal,
+  });
 
   const consume = (queue: Queue, parts: Pick<ConsumerParts, 'work' | 'maxInHand' | 'warn'>): Consumer =>
     intake
@@ -212,6 +212,20 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     destroy();
   };
 
+  /** Fails in the module's own words. */
+  const administering = async <T>(id: SubscriptionId, work: () => Promise<T>): Promise<T> => {
+    checkOpen();
+    try {
+      return await work();
+    } catch (error) {
+      if (state === 'closed') checkOpen();
+      if (error instanceof MessagingError) throw error;
+      throw isRetryable(error)
+        ? connectionError(where, error)
+        : topologyError(`dead letters of ${describeSubscription(id)}`, 'sqs:ReceiveMessage', error);
+    }
+  };
+
   const healthOf = ({ problem, what: name }: Running): HealthPart => {
     const reason = connection.up ? problem : 'SNS and SQS cannot be reached';
     return { name, ready: reason === undefined, ...(reason === undefined ? {} : { reason }) };
@@ -221,9 +235,9 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     name: 'aws',
     capabilities,
     deadLetters: {
-      list: async (...about) => (checkOpen(), deadLetters.list(...about)),
-      redrive: async (...about) => (checkOpen(), deadLetters.redrive(...about)),
-      purge: async (...about) => (checkOpen(), deadLetters.purge(...about)),
+      list: (...about) => administering(about[0], () => deadLetters.list(...about)),
+      redrive: (...about) => administering(about[0], () => deadLetters.redrive(...about)),
+      purge: (...about) => administering(about[0], () => deadLetters.purge(...about)),
     },
     async connect() {
       if (state === 'closed') checkOpen();
@@ -324,19 +338,4 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       return { ready: parts.every(({ ready }) => ready), parts };
     },
   };
-}
-
-/** Rejects with the reason of the first signal that aborts, however long the work takes. */
-async function orAborted<T>(signals: readonly AbortSignal[], work: () => Promise<T>): Promise<T> {
-  for (const signal of signals) signal.throwIfAborted();
-  let abort = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signals.find((signal) => signal.aborted)!.reason as Error);
-    for (const signal of signals) signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    for (const signal of signals) signal.removeEventListener('abort', abort);
-  }
 }

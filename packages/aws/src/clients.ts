@@ -9,6 +9,8 @@ export interface Clients {
   readonly sqs: SQSClient;
   /** Long polls alone: each keeps a socket for up to 20 s. */
   readonly polling: SQSClient;
+  /** For people who look at dead letters: the SDK tries again by itself. */
+  readonly looking: SQSClient;
   /** Ends whatever is under way. */
   readonly destroy: () => void;
 }
@@ -63,12 +65,18 @@ export function createClients(options: Pick<ResolvedOptions, 'sns' | 'sqs'>): Cl
   });
   const sqs = new SQSClient({ ...queues, requestHandler: over(requests, requestHandler) });
   const polling = new SQSClient({ ...queues, requestHandler: over(polls, requestHandler) });
+  const looking = new SQSClient({
+    useQueueUrlAsEndpoint: false,
+    ...options.sqs,
+    requestHandler: over(requests, requestHandler),
+  });
   return {
     sns,
     sqs,
     polling,
+    looking,
     destroy() {
-      for (const client of [sns, sqs, polling]) client.destroy();
+      for (const client of [sns, sqs, polling, looking]) client.destroy();
     },
   };
 }

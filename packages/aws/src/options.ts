@@ -11,7 +11,7 @@ import {
 } from '@nest-messaging/core/contract';
 import * as v from 'valibot';
 
-/** What both of the SDK's clients take: `credentials`, `retryMode`, `maxAttempts`, `useFipsEndpoint` … */
+/** What both of the SDK's clients take: `credentials`, `useFipsEndpoint`, `useDualstackEndpoint` … */
 export type SharedClientConfig = Omit<
   SNSClientConfig & SQSClientConfig,
   'endpoint' | 'region' | 'requestHandler'

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
+import { awsEndpoint } from '../../../../test/support/aws.js';
+import { startProxy } from '../../../rabbitmq/test/proxy.js';
 import { until, useStage } from '../support/stage.js';
 
 const stage = useStage();
@@ -38,5 +40,20 @@ describe('dead letters in great number', () => {
     await until(() => seen.length === MANY - 2, 'all that were redriven');
     expect(new Set(seen.map(({ text }) => text)).size).toBe(MANY - 2);
     expect(await transport.deadLetters.list(id, 1)).toEqual([]);
+  });
+});
+
+describe('dead letters that cannot be reached', () => {
+  it('say so in the module’s own words', async () => {
+    const { open } = stage();
+    const proxy = await startProxy(awsEndpoint());
+    stage().after(() => proxy.close());
+    const { transport } = await open({ endpoint: proxy.url });
+    const back = await proxy.away();
+    await expect(transport.deadLetters.list(id, 1)).rejects.toMatchObject({ code: 'CONNECTION' });
+    await back();
+    expect(await transport.deadLetters.list(id, 1)).toEqual([]);
+    await transport.close();
+    await expect(transport.deadLetters.purge(id)).rejects.toMatchObject({ code: 'CLOSED' });
   });
 });

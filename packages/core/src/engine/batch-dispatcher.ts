@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Delivery, DeliveryHandler, Settlement } from '../contract/index.js';
 import { BatchContext } from './batch-context.js';
 import { causeOf, whileHandling } from './current-message.js';
@@ -24,6 +25,19 @@ interface Decoded {
 }
 
 const DONE: Outcome = { failed: false };
+
+/**
+ * Aborts with either, until `ended` does. Not `AbortSignal.any`: on Node 20 that leaves something behind with a signal
+ * that lives as long as a partition does.
+ */
+function either(one: AbortSignal, other: AbortSignal, ended: AbortController): AbortSignal {
+  const controller = new AbortController();
+  const until = { once: true, signal: ended.signal };
+  for (const signal of [one, other])
+    signal.addEventListener('abort', () => controller.abort(signal.reason), until);
+  if (other.aborted) controller.abort(other.reason);
+  return controller.signal;
+}
 
 /** Gathers deliveries, hands them over together, and settles each by itself. */
 export function createBatchDispatcher(
@@ -102,13 +116,15 @@ export function createBatchDispatcher(
 
   async function callHandler(batch: readonly Decoded[], signal: AbortSignal, know: Know): Promise<void> {
     const entries = new Map<MessageContext, Entry>();
+    const ended = new AbortController();
+    setMaxListeners(0, signal, ended.signal);
     for (const { entry } of batch) {
       const {
         attempt,
         receivedAt,
         delivery: { message, raw, lost },
       } = entry;
-      const own = lost ? AbortSignal.any([signal, lost]) : signal;
+      const own = lost ? either(signal, lost, ended) : signal;
       entries.set(new MessageContext(message, { group, attempt, receivedAt, signal: own, raw }), entry);
     }
     const decide = (message: MessageContext, outcome: Outcome): void => {
@@ -126,7 +142,11 @@ export function createBatchDispatcher(
       },
     });
     const payloads = batch.map(({ payload }) => payload);
-    await whileHandling(causeOf(context.messages), async () => parts.invoke(payloads, context));
+    try {
+      await whileHandling(causeOf(context.messages), async () => parts.invoke(payloads, context));
+    } finally {
+      ended.abort();
+    }
   }
 
   /**
