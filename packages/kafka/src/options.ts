@@ -67,7 +67,7 @@ export interface KafkaOptions {
    */
   readonly linger?: Duration;
   /**
-   * Largest body in bytes, refused before sending. Raise it together with the topics' `max.message.bytes`, which is
+   * Largest body in bytes, refused before sending; key and headers may have 48,000 besides. Raise it together with the topics' `max.message.bytes`, which is
    * 1,048,588 by default, and holds headers and key, too.
    * @default 1_000_000
    */
