@@ -22,17 +22,17 @@ import { createClients } from './clients.js';
 import { createConnection } from './connection.js';
 import { createConsumer, type Consumer, type ConsumerParts } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
-import { connectionError, isRetryable, topologyError } from './errors.js';
+import { connectionError, isMissing, isRetryable, topologyError } from './errors.js';
 import { createReceiver, currentIntake } from './intake.js';
 import { delayName, queueName, topicName, type Owner } from './names.js';
 import { handlerOptions, type ResolvedOptions } from './options.js';
 import { createPatience } from './patience.js';
 import { createPayloads } from './payloads.js';
-import { createQueues, type Queue } from './queues.js';
+import { createQueues, type Queue, type Queues } from './queues.js';
 import { relayOn } from './relay.js';
 import { createSending } from './sending.js';
 import { subscribe, type Running } from './subscribe.js';
-import { createTopics } from './topics.js';
+import { createTopics, type Topics } from './topics.js';
 import { createTurns } from './turns.js';
 import { createWelcome } from './welcome.js';
 import { within } from './within.js';
@@ -61,9 +61,12 @@ const capabilitiesOf = ({ maxBodySize }: ResolvedOptions): Capabilities => ({
 
 /** Where the services are, for people. */
 function whereOf({ sqs: { endpoint, region } }: ResolvedOptions): string {
-  if (typeof endpoint === 'string') return endpoint;
-  const found = process.env['AWS_ENDPOINT_URL_SQS'] ?? process.env['AWS_ENDPOINT_URL'];
-  if (found !== undefined) return found;
+  const given =
+    typeof endpoint === 'string'
+      ? endpoint
+      : (process.env['AWS_ENDPOINT_URL_SQS'] ?? process.env['AWS_ENDPOINT_URL']);
+  // The origin alone: a person could have written a password before it.
+  if (given !== undefined) return URL.canParse(given) ? new URL(given).origin : 'an endpoint that is no URL';
   return `region ${typeof region === 'string' ? region : (process.env['AWS_REGION'] ?? 'of the profile')}`;
 }
 
@@ -90,7 +93,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   const closed = new AbortController();
   // All that waits listens to them, which Node 20 takes for a leak.
   setMaxListeners(0, abandoned.signal, closed.signal);
-  let relay: Promise<Consumer | undefined> | undefined;
+  let relay: Consumer | undefined;
   let state: 'new' | 'open' | 'closed' = 'new';
   let closing: Promise<void> | undefined;
 
@@ -141,7 +144,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   const startRelay = (queue: Queue): void => {
     if (relay || state !== 'open') return;
     const work = relayOn({ owner, queue, topics, queues, sending, clock, abandoned: abandoned.signal, warn });
-    relay = Promise.resolve(consume(queue, { work, maxInHand: RELAYED, warn }));
+    relay = consume(queue, { work, maxInHand: RELAYED, warn });
   };
 
   /** Another process of this service may have delayed something, and be gone: each process takes part. */
@@ -152,6 +155,22 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       const queue = await queues.find(name).catch(() => undefined);
       if (queue) return startRelay(queue);
       await pause(clock, options.discovery, closed.signal);
+    }
+  };
+
+  /** Someone may have deleted what this process has found or made: once more from the start. */
+  const mending = async (
+    where: Pick<Topics | Queues, 'forget'>,
+    name: string,
+    run: () => Promise<void>,
+  ): Promise<void> => {
+    try {
+      await run();
+    } catch (error) {
+      if (!isMissing((error as Error).cause)) throw error;
+      where.forget(name);
+      queues.forget(delayName(owner));
+      await run();
     }
   };
 
@@ -184,24 +203,27 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       const name = queueName(owner, destination.name, ordered);
       const what = `queue '${destination.name}'`;
       const tags = { 'nest-messaging:service': service, 'nest-messaging:queue': destination.name };
-      const queue = await patiently(signal, () => queues.ensure(name, { what, tags }));
-      if (delay > 0 && ordered) return later({ kind: 'queue', name });
-      return toQueue(queue, delay > 0 ? { due } : {});
+      return mending(queues, name, async () => {
+        const queue = await patiently(signal, () => queues.ensure(name, { what, tags }));
+        if (delay > 0 && ordered) return later({ kind: 'queue', name });
+        return toQueue(queue, delay > 0 ? { due } : {});
+      });
     }
     const name = topicName(owner, destination.name, ordered);
-    const arn = await patiently(signal, () => topics.ensure(name, `topic '${destination.name}'`));
-    if (delay > 0) return later({ kind: 'topic', name });
-    await send({}, (parcel) => sending.toTopic(arn, parcel, place, signal));
+    return mending(topics, name, async () => {
+      const arn = await patiently(signal, () => topics.ensure(name, `topic '${destination.name}'`));
+      if (delay > 0) return later({ kind: 'topic', name });
+      return send({}, (parcel) => sending.toTopic(arn, parcel, place, signal));
+    });
   };
 
   const close = async (): Promise<void> => {
     const before = state;
     state = 'closed';
     closed.abort(new ClosedError('the transport is closed'));
-    const relaying = await relay;
     await Promise.all([
       ...[...running].map((one) => one.abandon()),
-      relaying?.abandon(),
+      relay?.abandon(),
       before === 'open' ? sending.close() : undefined,
     ]);
     running.clear();

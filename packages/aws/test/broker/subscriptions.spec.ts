@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   CreateTopicCommand,
+  DeleteTopicCommand,
   GetSubscriptionAttributesCommand,
   ListSubscriptionsByTopicCommand,
   ListTopicsCommand,
@@ -8,6 +9,7 @@ import {
 } from '@aws-sdk/client-sns';
 import {
   CreateQueueCommand,
+  DeleteQueueCommand,
   GetQueueAttributesCommand,
   ListQueuesCommand,
   ListQueueTagsCommand,
@@ -160,6 +162,26 @@ describe('a subscription', () => {
     await enqueue('group.order', 'task');
     await until(() => tasks.seen.length === 1, 'the task');
     expect(tasks.seen.map(({ text }) => text)).toEqual(['task']);
+  });
+});
+
+describe('a topic or a queue that someone deletes', () => {
+  it('is made anew by the next publish', async () => {
+    const { mark, sns, sqs, open, queueUrl } = stage();
+    const { subscribe, publish, enqueue } = await open();
+    await publish('order', 'before');
+    await enqueue('tasks', 'before');
+    const { Topics = [] } = await sns.send(new ListTopicsCommand({}));
+    for (const { TopicArn } of Topics.filter(({ TopicArn: arn }) => arn!.includes(mark)))
+      await sns.send(new DeleteTopicCommand({ TopicArn }));
+    await sqs.send(new DeleteQueueCommand({ QueueUrl: await queueUrl(`${mark}_tasks`) }));
+    await enqueue('tasks', 'after');
+    await publish('order', 'to nobody');
+    const orders = await subscribe('order');
+    const tasks = await subscribe({ kind: 'queue', name: 'tasks' });
+    await publish('order', 'after');
+    await until(() => orders.seen.length === 1 && tasks.seen.length === 1, 'both');
+    expect([orders.seen[0]!.text, tasks.seen[0]!.text]).toEqual(['after', 'after']);
   });
 });
 
