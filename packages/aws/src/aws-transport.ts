@@ -119,7 +119,10 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     closed: closed.signal,
   });
 
-  const consume = (queue: Queue, parts: Pick<ConsumerParts, 'work' | 'maxInHand' | 'warn'>): Consumer =>
+  const consume = (
+    queue: Queue,
+    parts: Pick<ConsumerParts, 'work' | 'maxInHand' | 'warn' | 'alone'>,
+  ): Consumer =>
     intake
       ? createReceiver(intake, queue.name, parts)
       : createConsumer({
@@ -328,6 +331,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
                   report,
                 }),
                 maxInHand: subscription.maxUnsettled,
+                alone: subscription.broadcast,
                 warn: (message, error) => warn(`${what}: ${message}`, error),
               }),
             failed: (error) => connection.failed(error),

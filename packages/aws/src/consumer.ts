@@ -8,6 +8,7 @@ import { keep, secondsOf, type Kept } from './keeping.js';
 import type { Queue } from './queues.js';
 import { createReceipts } from './receipts.js';
 import { createSlots } from './slots.js';
+import { isWake, wake } from './wake.js';
 
 /** `done`: deleted. `again`: worked on anew. A number: visible to others after so many milliseconds. */
 export type End = 'done' | 'again' | { readonly visibleAfter: number };
@@ -30,6 +31,8 @@ export interface ConsumerParts {
   readonly polling: SQSClient;
   readonly sqs: SQSClient;
   readonly queue: Queue;
+  /** The queue is this process's alone, and goes with it. */
+  readonly alone?: boolean;
   readonly connection: Connection;
   /** `leaving` aborts when it is to end soon, `lost` when another process may have the message. */
   readonly work: (raw: SqsMessage, leaving: AbortSignal, lost: AbortSignal) => Work;
@@ -66,11 +69,12 @@ const FAILURES = 4;
  * Milliseconds that an open poll has for its answer when its consumer stops. SQS does not notice that nobody listens any
  * more, and hands the next message to a poll that was cut, for up to the 20 s that it had asked for; nobody sees that
  * message until its visibility time-out is over (https://github.com/aws/aws-sdk-java-v2/issues/1395). So no poll is cut
- * that can be left open: what it brings is made visible at once, for as long as the transport is there. But nobody
- * wants to wait 20 s for an application to close: half a second is enough for what is on its way, and for queues where
- * messages are so frequent that the rest matters. Polls of up to two seconds are waited for to their end.
+ * that can be left open: it is woken by a message that means nothing, and whatever it brings is made visible at once.
+ * The wake may reach another process's poll, which asks again; so it is sent a few times. Polls of up to two seconds end
+ * by themselves.
  */
-const LAST_ANSWER_WITHIN = 500;
+const LAST_ANSWER_WITHIN = 1_000;
+const WAKE_EVERY = 100;
 const SHORT_POLL = 2_000;
 
 interface Held extends Kept {
@@ -95,6 +99,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const undecided = new Set<Held>();
   const onEnd = new Set<() => void>();
   const polls = new Set<Promise<void>>();
+  const drops = new Set<Promise<void>>();
   let problem: string | undefined;
   let haltedAt: number | undefined;
   let ending: Promise<void> | undefined;
@@ -192,6 +197,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   };
 
   const take = (raw: SqsMessage): void => {
+    if (isWake(raw)) return void drop(raw);
     const now = clock.now();
     const receipt = {
       handle: raw.ReceiptHandle!,
@@ -236,6 +242,15 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     }
   };
 
+  /** What woke a poll has done so; the process that stops deletes it before it ends. */
+  const drop = async ({ ReceiptHandle: handle }: SqsMessage): Promise<void> => {
+    const dropped = receipts.remove({ handle: handle! }, over.signal).catch(() => undefined);
+    if (leaving.signal.aborted) receipts.flush();
+    drops.add(dropped);
+    await dropped;
+    drops.delete(dropped);
+  };
+
   const forget = (one: Held): void => {
     if (known.get(one.raw.MessageId!) === one) known.delete(one.raw.MessageId!);
   };
@@ -272,6 +287,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     });
 
   const allEnded = async (): Promise<void> => {
+    await Promise.all(drops);
     while (held.size > 0)
       await new Promise<void>((resolve) => {
         const tell = (): void => {
@@ -282,9 +298,19 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       });
   };
 
+  const wakeUp = async (until: AbortSignal): Promise<void> => {
+    while (polls.size > 0 && connection.up && !until.aborted) {
+      // Without the right, or the service, there is still the wait.
+      await wake(parts.sqs, queue).catch(() => undefined);
+      await Promise.race([Promise.all(polls), pause(clock, WAKE_EVERY, until)]);
+    }
+  };
+
   const lastAnswers = async (): Promise<void> => {
     const late = new AbortController();
-    const patience = LAST_ANSWER_WITHIN + (longPoll <= SHORT_POLL ? longPoll : 0);
+    const short = longPoll <= SHORT_POLL;
+    const patience = LAST_ANSWER_WITHIN + (short ? longPoll : 0);
+    if (!short && !parts.alone) void wakeUp(late.signal);
     await Promise.race([Promise.all(polls), pause(clock, haltedAt! + patience - clock.now(), late.signal)]);
     late.abort();
   };

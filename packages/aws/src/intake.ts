@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
 import type { Consumer, Work } from './consumer.js';
+import { isWake } from './wake.js';
 
 /** How long what was handed over may take. */
 export interface Time {
@@ -49,6 +50,8 @@ export function createReceiver(
   const inHand = new Set<Promise<boolean>>();
 
   const carry = async (raw: SqsMessage, { leaving, over }: Time): Promise<boolean> => {
+    // Meant for the poll of a process that has stopped.
+    if (isWake(raw)) return true;
     const ends = AbortSignal.any([leaving, stopping.signal]);
     if (ends.aborted) return false;
     const step = work(raw, ends, over);

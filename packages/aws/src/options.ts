@@ -72,9 +72,7 @@ export interface AwsOptions {
    */
   readonly visibilityTimeout?: Duration;
   /**
-   * How long a request waits for messages, from 1 s to 20 s: longer ones cost less while nothing comes. SQS may hand a
-   * message to a request whose process has just ended, and hides it for `visibilityTimeout` then. Shutdown waits for
-   * requests of up to 2 s, and so leaves none of them behind.
+   * How long a request waits for messages, from 1 s to 20 s: longer ones cost less while nothing comes.
    * @default '20s'
    */
   readonly longPoll?: Duration;

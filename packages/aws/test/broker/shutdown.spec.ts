@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import type { Settlement, Subscription } from '@nest-messaging/core/contract';
 import { acknowledge, until, useStage, type Application } from '../support/stage.js';
 
@@ -39,6 +40,32 @@ describe('shutdown', () => {
     const other = await process(second, async () => acknowledge);
     await until(() => other.begun.length === 10, 'all in the other process', AT_ONCE);
     expect(Math.max(...other.begun.map(({ at }) => at)) - closed).toBeLessThan(AT_ONCE);
+  });
+
+  it('leaves no poll behind that would take what is published afterwards', async () => {
+    const { mark, sqs, queueUrl, open } = stage();
+    const publishing = await open();
+    for (let round = 1; round <= 3; round++) {
+      const leaving = await open();
+      const gone = await process(leaving, async () => acknowledge);
+      await publishing.publish('orders', `before ${round}`);
+      await until(() => gone.begun.length === 1, 'it to work');
+      await leaving.transport.close();
+    }
+    const sent = Date.now();
+    await publishing.publish('orders', 'afterwards');
+    const { begun } = await process(await open(), async () => acknowledge);
+    await until(() => begun.length === 1, 'it in the next process', AT_ONCE);
+    expect(begun[0]!.text).toBe('afterwards');
+    expect(begun[0]!.at - sent).toBeLessThan(AT_ONCE);
+    const QueueUrl = await queueUrl(`${mark}_group_orders`);
+    const names = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const;
+    await until(async () => {
+      const { Attributes = {} } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...names] }),
+      );
+      return names.every((name) => Attributes[name] === '0');
+    }, 'nothing to be left in the queue');
   });
 
   it('of one subscription leaves what is published just afterwards to others', async () => {
