@@ -11,19 +11,27 @@ import { isRetryable, missing, topologyError } from './errors.js';
 import { lastName } from './names.js';
 import type { AwsHandlerOptions } from './options.js';
 
+export interface AttachOptions extends AwsHandlerOptions {
+  /**
+   * As they were published; otherwise in SNS's envelope, which alone names the topic: under a pattern that is of
+   * interest, and strangers do not say it themselves.
+   */
+  readonly raw: boolean;
+}
+
 /** SNS compares only what is given with what there is, and refuses a difference. */
 const DIFFERS = /already exists with different attributes/i;
 
 /**
- * Has a topic's messages delivered to a queue as they were published; answers the subscription's ARN. One that exists
- * is brought up to date, so that a changed filter policy never keeps an application from starting.
+ * Has a topic's messages delivered to a queue; answers the subscription's ARN. One that exists is brought up to date, so
+ * that a changed filter policy never keeps an application from starting.
  */
 export async function attach(
   sns: SNSClient,
   topology: Topology,
   topic: string,
   queue: string,
-  options: AwsHandlerOptions,
+  options: AttachOptions,
 ): Promise<string> {
   const what = `subscription of queue '${lastName(queue)}' to topic '${lastName(topic)}'`;
   try {
@@ -43,8 +51,13 @@ export async function attach(
 }
 
 /** Has a topic's messages delivered to a queue, whose subscription, if there is one, stays as it is. */
-export async function join(sns: SNSClient, topic: string, queue: string): Promise<void> {
-  await subscribe(sns, topic, queue, attributesOf({}));
+export async function join(
+  sns: SNSClient,
+  topic: string,
+  queue: string,
+  options: AttachOptions,
+): Promise<void> {
+  await subscribe(sns, topic, queue, attributesOf(options));
 }
 
 export async function detach(sns: SNSClient, subscription: string): Promise<void> {
@@ -52,9 +65,9 @@ export async function detach(sns: SNSClient, subscription: string): Promise<void
 }
 
 /** Among them, a filter policy needs its scope first. */
-function attributesOf({ filterPolicy, filterPolicyScope }: AwsHandlerOptions): Record<string, string> {
+function attributesOf({ filterPolicy, filterPolicyScope, raw }: AttachOptions): Record<string, string> {
   return {
-    RawMessageDelivery: 'true',
+    RawMessageDelivery: `${raw}`,
     ...(filterPolicy && {
       FilterPolicyScope: filterPolicyScope ?? 'MessageAttributes',
       FilterPolicy: JSON.stringify(filterPolicy),

@@ -319,6 +319,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
             consume: (queue, dead) =>
               consume(queue, {
                 work: workOn({
+                  owner,
                   subscription,
                   what,
                   queue,

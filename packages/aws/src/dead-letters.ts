@@ -17,7 +17,7 @@ import type { Payloads } from './payloads.js';
 import type { Queue, Queues } from './queues.js';
 import { outcomes, type Sending } from './sending.js';
 import { copyOf, readDeadLetter } from './wire.js';
-import { placeOf } from './work.js';
+import { placeOf, topicMark } from './work.js';
 
 export interface DeadLettersParts {
   readonly owner: Owner;
@@ -176,7 +176,7 @@ export function createDeadLetters({
     ids: ReadonlySet<string> | undefined,
   ): { readonly raw: SqsMessage; readonly letter: DeadLetteredMessage }[] =>
     letters
-      .map((raw) => ({ raw, letter: readDeadLetter(raw, id.source, id.group) }))
+      .map((raw) => ({ raw, letter: readDeadLetter(raw, id, owner) }))
       .filter(({ letter }) => !ids || ids.has(letter.message.id));
 
   /** Where a letter came from; what SQS itself moved does not say. */
@@ -196,7 +196,7 @@ export function createDeadLetters({
   ): Promise<DeadLetteredMessage> => {
     try {
       const loaded = await payloads.load(raw, closed);
-      return loaded === raw ? letter : { ...readDeadLetter(loaded, id.source, id.group), raw };
+      return loaded === raw ? letter : { ...readDeadLetter(loaded, id, owner), raw };
     } catch (error) {
       const { failure } = letter;
       const message = `${failure.message} (what is shown is where its body is: ${(error as Error).message})`;
@@ -223,7 +223,13 @@ export function createDeadLetters({
               const home = await homeOf(id, raw);
               const place = placeOf(message.key, message.id, 'redrive');
               const key = isFifo(home.name) && message.key !== undefined ? { key: message.key } : {};
-              await sending.toQueue(home.url, copyOf(raw, { id: message.id, ...key }), place, 0, closed);
+              await sending.toQueue(
+                home.url,
+                copyOf(raw, { id: message.id, ...topicMark(id.source, message), ...key }),
+                place,
+                0,
+                closed,
+              );
               gone.push(raw);
             } catch (thrown) {
               error ??= { thrown };

@@ -27,7 +27,7 @@ const AGAIN_AFTER = 60_000;
 export function relayOn(parts: RelayParts): (raw: SqsMessage, leaving: AbortSignal) => Work {
   const { owner, queue, topics, queues, sending, clock, abandoned, warn } = parts;
   return (raw, leaving) => {
-    const { message, marks } = read(raw, { kind: 'queue', name: queue.name });
+    const { message, marks } = read(raw, { kind: 'queue', name: queue.name }, owner);
     const { due = 0, to, key } = marks;
     const id = message.id;
 

@@ -68,6 +68,7 @@ export async function subscribe(parts: SubscribeParts): Promise<Running> {
   const { source, ordered, broadcast } = subscription;
   const options = handlerOptions(subscription.brokerOptions);
   const tags = tagsOf(subscription, owner.service);
+  const raw = !isPattern(source.name);
   const over = new AbortController();
   const attached = new Map<string, string>();
   // A broadcast's queue cannot be there before its process.
@@ -94,7 +95,7 @@ export async function subscribe(parts: SubscribeParts): Promise<Running> {
 
   const attachAll = async (endpoint: string): Promise<void> => {
     for (const arn of await sources())
-      if (!attached.has(arn)) attached.set(arn, await attach(sns, may, arn, endpoint, options));
+      if (!attached.has(arn)) attached.set(arn, await attach(sns, may, arn, endpoint, { ...options, raw }));
   };
 
   const makeQueue = async (): Promise<Queue> => {

@@ -50,7 +50,8 @@ export function createWelcome({ owner, sns, queues, warn }: WelcomeParts): (topi
       const wanting = all.filter(({ name }) => wants(name, lastName(topic)));
       await Promise.all(
         wanting.map(async (queue) => {
-          if (await isSubscriptions(queue)) await join(sns, topic, await queues.arn(queue));
+          const raw = !isPattern(subscriptionOfQueue(owner, queue.name)!.source.name);
+          if (await isSubscriptions(queue)) await join(sns, topic, await queues.arn(queue), { raw });
         }),
       );
     } catch (error) {

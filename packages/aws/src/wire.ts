@@ -8,7 +8,9 @@ import {
   type Destination,
   type Failure,
   type Message,
+  type SubscriptionId,
 } from '@nest-messaging/core/contract';
+import { eventOfTopic, lastName, type Owner } from './names.js';
 import { POINTER_ATTRIBUTES } from './pointer.js';
 
 /** A message as SNS and SQS take it. */
@@ -34,6 +36,8 @@ export interface Marks {
   readonly attempt?: number;
   /** The id that a message without one was given when it was first handed over. */
   readonly id?: string;
+  /** The event of a message under a pattern, which a stranger's does not say itself. */
+  readonly topic?: string;
   /** When it may be handed over, in milliseconds since 1970. */
   readonly due?: number;
   /** Where a delayed message goes when it is due. */
@@ -124,18 +128,25 @@ const strings = (values: Readonly<Record<string, unknown>>): Record<string, stri
     Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
 
-/** A message without the envelope in which SNS sends it where raw delivery is off. */
-export function unwrapped(raw: SqsMessage): Parcel {
+/** A message without the envelope in which SNS sends it where raw delivery is off, and the topic that this names. */
+export function unwrapped(raw: SqsMessage): Parcel & { readonly topicArn?: string } {
   const attributes = raw.MessageAttributes ?? {};
   const body = raw.Body ?? '';
   if (attributes[CLOUD_EVENT] || !body.startsWith('{')) return { body, attributes };
   const { Type, TopicArn, Message: inner, MessageAttributes: outer } = parsed(body);
   if (Type !== 'Notification' || typeof TopicArn !== 'string' || typeof inner !== 'string')
     return { body, attributes };
-  const unpacked = Object.entries(isRecord(outer) ? outer : {}).flatMap(([name, value]) =>
-    isRecord(value) && typeof value['Value'] === 'string' ? [[name, text(value['Value'])] as const] : [],
-  );
-  return { body: inner, attributes: Object.fromEntries(unpacked) };
+  const unpacked = Object.entries(isRecord(outer) ? outer : {}).flatMap(([name, value]) => {
+    if (!isRecord(value) || typeof value['Value'] !== 'string') return [];
+    const { Type: DataType, Value } = value;
+    return [
+      [
+        name,
+        DataType === 'Binary' ? { DataType, BinaryValue: Buffer.from(Value, 'base64') } : text(Value),
+      ] as const,
+    ];
+  });
+  return { body: inner, attributes: Object.fromEntries(unpacked), topicArn: TopicArn };
 }
 
 /** A message as it came from the queue. */
@@ -145,9 +156,12 @@ export interface Received {
   readonly marks: Marks;
 }
 
-/** Reads any message, foreign ones included: what is missing or of a wrong kind is left out, and nothing here throws. */
-export function read(raw: SqsMessage, source: Destination): Received {
-  const { body, attributes } = unwrapped(raw);
+/**
+ * Reads any message, foreign ones included: what is missing or of a wrong kind is left out, and nothing here throws.
+ * @param owner whose topics it may come from
+ */
+export function read(raw: SqsMessage, source: Destination, owner: Pick<Owner, 'namespace'>): Received {
+  const { body, attributes, topicArn } = unwrapped(raw);
   const marks = parsed(attributes[MARKS]?.StringValue) as Marks;
   const ce = strings(parsed(attributes[CLOUD_EVENT]?.StringValue));
   const event = fromCloudEvent(ce);
@@ -155,12 +169,15 @@ export function read(raw: SqsMessage, source: Destination): Received {
     OWN.has(name) || StringValue === undefined ? [] : [[name, StringValue] as const],
   );
   const sent = Number(raw.Attributes?.SentTimestamp);
+  const topic = (): string =>
+    event.type ||
+    (typeof marks.topic === 'string' && marks.topic) ||
+    (topicArn !== undefined && eventOfTopic(owner, lastName(topicArn))) ||
+    source.name;
   const message: Message = {
     id: event.id || marks.id || raw.MessageId || '',
     destination:
-      source.kind === 'topic' && isPattern(source.name) && event.type
-        ? { kind: 'topic', name: event.type }
-        : source,
+      source.kind === 'topic' && isPattern(source.name) ? { kind: 'topic', name: topic() } : source,
     body: Buffer.from(body, attributes[ENCODING]?.StringValue === 'base64' ? 'base64' : 'utf8'),
     contentType: ce['datacontenttype'] || 'application/json',
     headers: { ...Object.fromEntries(own), ...strings(isRecord(marks.headers) ? marks.headers : {}) },
@@ -224,8 +241,12 @@ export const shortened = (failure: Failure): Failure => ({
     failure.message.length > LONGEST_TEXT ? `${failure.message.slice(0, LONGEST_TEXT)}…` : failure.message,
 });
 
-export function readDeadLetter(raw: SqsMessage, source: Destination, group: string): DeadLetteredMessage {
-  const { message, marks } = read(raw, source);
+export function readDeadLetter(
+  raw: SqsMessage,
+  { source, group }: SubscriptionId,
+  owner: Pick<Owner, 'namespace'>,
+): DeadLetteredMessage {
+  const { message, marks } = read(raw, source, owner);
   const at = Number(raw.Attributes?.SentTimestamp) || 0;
   const failure: Failure = isRecord(marks.failure)
     ? (marks.failure as unknown as Failure)

@@ -1,22 +1,27 @@
 import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
-import type {
-  Clock,
-  DeliveryHandler,
-  Failure,
-  MessagingError,
-  Settlement,
-  Subscription,
-  TransportEvent,
+import {
+  isPattern,
+  type Clock,
+  type DeliveryHandler,
+  type Destination,
+  type Failure,
+  type Message,
+  type MessagingError,
+  type Settlement,
+  type Subscription,
+  type TransportEvent,
 } from '@nest-messaging/core/contract';
 import { pause } from './backoff.js';
 import type { End, Work } from './consumer.js';
 import { isUnreadable, type Payloads } from './payloads.js';
+import type { Owner } from './names.js';
 import type { Queue } from './queues.js';
 import type { Place, Sending } from './sending.js';
 import { createTurns } from './turns.js';
 import { copyOf, read, shortened, type Marks } from './wire.js';
 
 export interface WorkParts {
+  readonly owner: Owner;
   readonly subscription: Subscription;
   /** The subscription in words. */
   readonly what: string;
@@ -51,6 +56,10 @@ export const placeOf = (key: string | undefined, id: string, purpose: string): P
   deduplication: `${id}/${purpose}/${run}-${++copies}`,
 });
 
+/** Under a pattern SNS says which topic it was, and SQS does not of a copy. */
+export const topicMark = (source: Destination, { destination }: Message): Pick<Marks, 'topic'> =>
+  isPattern(source.name) ? { topic: destination.name } : {};
+
 const failureOf = (error: unknown, at: number): Failure => {
   const { name, message, code } = error as MessagingError;
   return { name, message, code, at };
@@ -58,13 +67,13 @@ const failureOf = (error: unknown, at: number): Failure => {
 
 /** Hands messages to the engine, and carries out what it decides. */
 export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal, lost: AbortSignal) => Work {
-  const { subscription, queue, dead, handle, sending, payloads, clock, report } = parts;
+  const { owner, subscription, queue, dead, handle, sending, payloads, clock, report } = parts;
   // Where order counts, and where nobody but this process has the message, it cannot come back behind others.
   const inPlace = subscription.ordered || dead === undefined;
   const turns = createTurns();
 
   return (raw, leaving, lost) => {
-    const { message, marks, attempt: first } = read(raw, subscription.source);
+    const { message, marks, attempt: first } = read(raw, subscription.source, owner);
     const takenAt = clock.now();
     const firstFailedAt = marks.firstFailedAt ?? takenAt;
     let attempt = first;
@@ -72,7 +81,12 @@ export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal
     const copy = (to: Queue, purpose: string, own: Marks, delay = 0): Promise<void> =>
       sending.toQueue(
         to.url,
-        copyOf(raw, { id: message.id, ...(message.key === undefined ? {} : { key: message.key }), ...own }),
+        copyOf(raw, {
+          id: message.id,
+          ...(message.key === undefined ? {} : { key: message.key }),
+          ...topicMark(subscription.source, message),
+          ...own,
+        }),
         placeOf(message.key, message.id, purpose),
         delaySeconds(delay),
         parts.abandoned,
@@ -135,7 +149,7 @@ export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal
     };
 
     const decide = async (whole: SqsMessage): Promise<Settlement> => {
-      const own = whole === raw ? message : read(whole, subscription.source).message;
+      const own = whole === raw ? message : read(whole, subscription.source, owner).message;
       try {
         return await handle({ message: own, attempt, deaths: 0, raw, leaving, lost });
       } catch (error) {

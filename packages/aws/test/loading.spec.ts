@@ -24,6 +24,7 @@ function received(ordered: boolean, messages: readonly SqsMessage[]) {
       new Promise<SqsMessage>((resolve) => waiting.set(raw.Body!, () => resolve(raw))),
   } as unknown as Payloads;
   const work = workOn({
+    owner: { service: 'service' },
     subscription: {
       source: { kind: 'topic', name: 'steps' },
       group: 'group',

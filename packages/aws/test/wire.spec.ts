@@ -1,9 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
-import type { MessageAttributeValue } from '@aws-sdk/client-sqs';
-import type { Message } from '@nest-messaging/core/contract';
-import { copyOf, fifoId, read, readDeadLetter, sizeOf, toParcel, type Parcel } from '../src/wire.js';
+import type { MessageAttributeValue, Message as SqsMessage } from '@aws-sdk/client-sqs';
+import type { Destination, Message } from '@nest-messaging/core/contract';
+import {
+  copyOf,
+  fifoId,
+  read as readOf,
+  readDeadLetter,
+  sizeOf,
+  toParcel,
+  type Parcel,
+} from '../src/wire.js';
 
 const topic = { kind: 'topic', name: 'order.placed' } as const;
+
+const read = (raw: SqsMessage, source: Destination) => readOf(raw, source, { namespace: 'shop' });
 
 const message: Message = {
   id: 'm1',
@@ -128,9 +138,29 @@ describe('a message of someone who has never heard of the module', () => {
       };
       const found = read({ MessageId: 'of-sqs', Body: 'x', MessageAttributes: attributes }, topic);
       expect(found).toMatchObject({ attempt: 1, message: { id: 'of-sqs', headers: {} } });
-      expect(readDeadLetter({ MessageId: 'm', MessageAttributes: attributes }, topic, 'g').group).toBe('g');
+      expect(
+        readDeadLetter({ MessageId: 'm', MessageAttributes: attributes }, { source: topic, group: 'g' }, {})
+          .group,
+      ).toBe('g');
     },
   );
+
+  it('is of the topic that SNS names, under a pattern, and so are its copies', () => {
+    const pattern = { kind: 'topic', name: 'order.*' } as const;
+    const raw = {
+      MessageId: 'of-sqs',
+      Body: JSON.stringify({
+        Type: 'Notification',
+        TopicArn: 'arn:aws:sns:eu-west-1:123456789012:shop_order_paid.fifo',
+        Message: 'x',
+        MessageAttributes: { bytes: { Type: 'Binary', Value: 'AQ==' } },
+      }),
+    };
+    expect(read(raw, pattern).message.destination).toEqual({ kind: 'topic', name: 'order.paid' });
+    const copy = copyOf(raw, { topic: 'order.paid' });
+    expect(read(received(copy), pattern).message.destination.name).toBe('order.paid');
+    expect(copy.attributes['bytes']!.BinaryValue).toEqual(Buffer.of(1));
+  });
 
   it('says its topic itself only under a pattern', () => {
     const raw = received(toParcel({ ...message, destination: { kind: 'topic', name: 'order.paid' } }));

@@ -213,6 +213,7 @@ describe('a pattern', () => {
     await sns.send(new PublishCommand({ TopicArn, Message: '{"n":1}' }));
     await until(() => seen.length === 1, 'the message');
     expect(seen[0]!.text).toBe('{"n":1}');
+    expect(seen[0]!.message.destination).toEqual({ kind: 'topic', name: 'order.foreign' });
   });
 });
 
