@@ -33,7 +33,7 @@ function read() {
     const file = join(folder, `${name}.json`);
     if (!existsSync(file))
       throw new Error(
-        `test/conformance/${name}.spec.ts has not shown all of its guarantees: run it (or \`npm test\`) first`,
+        `test/conformance/${name}.spec.ts has not shown all of its guarantees: run it (or \`npm run test:all\`) first`,
       );
     return { name, results: /** @type {Result[]} */ (JSON.parse(readFileSync(file, 'utf8'))) };
   });

@@ -1,6 +1,6 @@
 /**
- * `npm test`: the whole suite on real brokers, on each major version of Node that is supported. Arguments pass on to
- * Jest. The last line counts the tests of all runs.
+ * `npm test`: the whole suite on real brokers, on the running Node; `npm run test:all`: on each major version of Node that
+ * is supported. Arguments pass on to Jest. The last line counts the tests of all runs.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -12,6 +12,8 @@ import { release, up } from './brokers/shared.mjs';
 import { nest11, nodeBinary, runningMajor, supportedMajors } from './runtimes/runtimes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const everyNode = process.argv[2] === '--every-node';
+const forJest = process.argv.slice(everyNode ? 3 : 2);
 const results = join(root, '.tmp', 'test-results');
 const say = console.log;
 /** Milliseconds that Jest may take to end once it has reported. */
@@ -55,9 +57,9 @@ async function testAll() {
     await nest11(say);
     const env = { ...process.env, ...(await addresses()), COMPAT_DIRECTORY: installations };
     // The running Node first: its results are there soonest.
-    const majors = [...supportedMajors].sort(
-      (a, b) => Number(b === runningMajor) - Number(a === runningMajor),
-    );
+    const majors = everyNode
+      ? [...supportedMajors].sort((a, b) => Number(b === runningMajor) - Number(a === runningMajor))
+      : [runningMajor];
     for (const major of majors) {
       if (interrupted) break;
       const { count, code } = await test(major, env);
@@ -93,7 +95,7 @@ async function test(major, env) {
     'node_modules/jest/bin/jest.js',
   ];
   const code = await finish(
-    spawn(node, [...jest, '--json', `--outputFile=${file}`, ...process.argv.slice(2)], {
+    spawn(node, [...jest, '--json', `--outputFile=${file}`, ...forJest], {
       cwd: root,
       env,
       // Jest's report goes to standard error; standard output would only carry the JSON once more.
