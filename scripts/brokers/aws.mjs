@@ -159,6 +159,13 @@ export const restart = () => shared.sharedInstance(aws).start();
 export const startAws = ({ by = 'fauxqs', ...options } = {}) =>
   startPrivate({ ...aws, ways: emulators.filter(({ name }) => name === by) }, options);
 
+/** Python with Amazon's own client in it, which comes with moto: for those who play a stranger. */
+export async function pythonWithBoto3() {
+  const missing = await motoMissing(() => {});
+  if (missing) throw new Error(missing);
+  return join(venv(), 'bin', 'python');
+}
+
 /** fauxqs keeps its data by node:sqlite, which is there without a flag since this version. */
 const sqliteSince = [22, 13];
 

@@ -87,12 +87,14 @@ function consume(parts: Partial<ConsumerParts> = {}, atOnce?: End) {
 
 const texts = (count: number, prefix = 'm'): string[] =>
   Array.from({ length: count }, (_, at) => `${prefix}${at}`);
+/** Without what only woke a poll. */
 const handles = (action: string): string[] =>
   stub
     .of(action)
     .flatMap(({ input }) =>
       input.Entries.map(({ ReceiptHandle }: { ReceiptHandle: string }) => ReceiptHandle),
-    );
+    )
+    .filter((handle) => !handle.startsWith('wake/'));
 const deleted = (): string[] => handles('DeleteMessageBatch');
 /** Receipts whose messages were made visible at once. */
 const shown = (): string[] =>
@@ -385,7 +387,19 @@ describe('stopping', () => {
     expect(deleted()).toEqual(['m0/1']);
   });
 
-  it('does not wait for a poll that is open, and makes visible at once what it brings', async () => {
+  it('wakes its poll, and deletes what woke it', async () => {
+    consume();
+    await until(() => stub.polls === 1, 'the poll');
+    await consumer.stop();
+    expect(stub.polls).toBe(0);
+    expect(stub.count('SendMessage')).toBe(1);
+    const entries = stub.of('DeleteMessageBatch').flatMap(({ input }) => input.Entries);
+    expect(entries).toMatchObject([{ ReceiptHandle: expect.stringMatching(/^wake/) }]);
+  });
+
+  it('does not wait for a poll that is not to be woken, and makes visible at once what it brings', async () => {
+    // Another process has received it.
+    stub.on('SendMessage', () => ({}));
     const work = consume();
     await until(() => stub.polls === 1, 'the poll');
     const began = Date.now();

@@ -133,6 +133,16 @@ export async function startStub(): Promise<Stub> {
   let forAll: ((call: Call) => Answer) | undefined;
   let receipts = 0;
 
+  const queue = (message: {
+    readonly MessageId: string;
+    readonly Body: string;
+    MessageAttributes?: object;
+  }): void => {
+    const { Body } = message;
+    ready.push({ ...message, MD5OfBody: md5(Body), ReceiptHandle: `${Body}/${++receipts}` });
+    for (const end of waiting) end();
+  };
+
   const receive = async ({ MaxNumberOfMessages = 1, WaitTimeSeconds = 0 }: any): Promise<object> => {
     if (ready.length === 0 && WaitTimeSeconds > 0)
       await new Promise<void>((resolve) => {
@@ -165,6 +175,13 @@ export async function startStub(): Promise<Stub> {
         };
       case 'ReceiveMessage':
         return receive(input);
+      case 'SendMessage':
+        queue({
+          MessageId: randomUUID(),
+          Body: input.MessageBody,
+          MessageAttributes: input.MessageAttributes,
+        });
+        return {};
       case 'PublishBatch':
       case 'SendMessageBatch':
       case 'DeleteMessageBatch':
@@ -236,8 +253,7 @@ export async function startStub(): Promise<Stub> {
   const putAgain = (body: string): void => {
     const MessageId = ids.get(body) ?? randomUUID();
     ids.set(body, MessageId);
-    ready.push({ MessageId, Body: body, MD5OfBody: md5(body), ReceiptHandle: `${body}/${++receipts}` });
-    for (const end of waiting) end();
+    queue({ MessageId, Body: body });
   };
 
   const stub: Stub = {
