@@ -54,8 +54,6 @@ async function onEmulator(
       endpoint: proxy.url,
       client,
       visibilityTimeout: '6s',
-      // A guarantee's processes leave no request behind that would take what the next one's are to have.
-      longPoll: '1s',
       discovery: '200ms',
     }),
     environment,

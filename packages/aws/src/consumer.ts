@@ -70,12 +70,10 @@ const FAILURES = 4;
  * more, and hands the next message to a poll that was cut, for up to the 20 s that it had asked for; nobody sees that
  * message until its visibility time-out is over (https://github.com/aws/aws-sdk-java-v2/issues/1395). So no poll is cut
  * that can be left open: it is woken by a message that means nothing, and whatever it brings is made visible at once.
- * The wake may reach another process's poll, which asks again; so it is sent a few times. Polls of up to two seconds end
- * by themselves.
+ * The wake may reach another process's poll, which asks again; so it is sent a few times.
  */
 const LAST_ANSWER_WITHIN = 1_000;
 const WAKE_EVERY = 100;
-const SHORT_POLL = 2_000;
 
 interface Held extends Kept {
   readonly raw: SqsMessage;
@@ -308,10 +306,9 @@ export function createConsumer(parts: ConsumerParts): Consumer {
 
   const lastAnswers = async (): Promise<void> => {
     const late = new AbortController();
-    const short = longPoll <= SHORT_POLL;
-    const patience = LAST_ANSWER_WITHIN + (short ? longPoll : 0);
-    if (!short && !parts.alone) void wakeUp(late.signal);
-    await Promise.race([Promise.all(polls), pause(clock, haltedAt! + patience - clock.now(), late.signal)]);
+    if (!parts.alone) void wakeUp(late.signal);
+    const left = haltedAt! + LAST_ANSWER_WITHIN - clock.now();
+    await Promise.race([Promise.all(polls), pause(clock, left, late.signal)]);
     late.abort();
   };
 
@@ -354,6 +351,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     abandon() {
       abandoning ??= (async () => {
         halt();
+        // What a handler has decided at this moment is known here a turn later.
+        await new Promise(setImmediate);
         for (const one of undecided) {
           undecided.delete(one);
           void settle(one, { visibleAfter: 0 });

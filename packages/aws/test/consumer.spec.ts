@@ -411,13 +411,6 @@ describe('stopping', () => {
     expect(work.begun).toEqual([]);
   });
 
-  it('waits for the answer of a poll that is short', async () => {
-    consume({ longPoll: 1_000 });
-    await until(() => stub.polls === 1, 'the poll');
-    await consumer.stop();
-    expect(stub.polls).toBe(0);
-  });
-
   it('makes visible what has come and not begun', async () => {
     stub.put(...texts(3));
     const work = consume({ maxInHand: 3 });

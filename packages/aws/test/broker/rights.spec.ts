@@ -51,10 +51,7 @@ const needs = (topology: Topology, namespace: string): IamPolicy =>
 /** Does everything once. */
 async function doAll(topology: Topology, endpoint: string): Promise<void> {
   const { open } = stage();
-  const { transport, subscribe, publish, enqueue } = await open(
-    { endpoint, discovery: '1s', longPoll: '1s' },
-    { topology },
-  );
+  const { transport, subscribe, publish, enqueue } = await open({ endpoint, discovery: '1s' }, { topology });
   const turns = [retry, deadLetter];
   const placed = await subscribe('order.placed', () => turns.shift() ?? acknowledge);
   const all = await subscribe('order.*');
