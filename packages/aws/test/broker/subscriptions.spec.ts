@@ -165,6 +165,21 @@ describe('a subscription', () => {
   });
 });
 
+describe('a task with an order', () => {
+  it('can be delayed, though no FIFO queue delays a message', async () => {
+    const { open } = stage();
+    const { subscribe, enqueue } = await open();
+    const { seen } = await subscribe({ kind: 'queue', name: 'tasks' }, undefined, { ordered: true });
+    const sent = Date.now();
+    await enqueue('tasks', 'later', { ordered: true, key: 'k', delay: 1_500 });
+    await enqueue('tasks', 'now', { ordered: true, key: 'k' });
+    await until(() => seen.length === 2, 'both');
+    expect(seen.map(({ text }) => text)).toEqual(['now', 'later']);
+    expect(Date.now() - sent).toBeGreaterThanOrEqual(1_450);
+    expect(seen[1]!.message).toMatchObject({ key: 'k', destination: { kind: 'queue', name: 'tasks' } });
+  });
+});
+
 describe('a topic or a queue that someone deletes', () => {
   it('is made anew by the next publish', async () => {
     const { mark, sns, sqs, open, queueUrl } = stage();
