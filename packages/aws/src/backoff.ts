@@ -28,16 +28,19 @@ export function createBackoff(clock: Clock): Backoff {
   };
 }
 
-/** Resolves after `ms`, or as soon as `signal` aborts. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves after `ms`, or as soon as one of the signals aborts. (On Node 20 each `AbortSignal.any` leaves something
+ * behind with a signal that outlives it.)
+ */
+export function pause(clock: Clock, ms: number, ...signals: AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signals.some(({ aborted }) => aborted)) return resolve();
     const done = (): void => {
       cancel();
-      signal.removeEventListener('abort', done);
+      for (const signal of signals) signal.removeEventListener('abort', done);
       resolve();
     };
     const cancel = clock.schedule(done, ms);
-    signal.addEventListener('abort', done, { once: true });
+    for (const signal of signals) signal.addEventListener('abort', done);
   });
 }

@@ -130,8 +130,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     if (slots.free < enough) {
       const either = new AbortController();
       await Promise.race([
-        slots.until(enough, AbortSignal.any([leaving.signal, either.signal])),
-        pause(clock, PATIENCE, AbortSignal.any([leaving.signal, either.signal])),
+        slots.until(enough, leaving.signal, either.signal),
+        pause(clock, PATIENCE, leaving.signal, either.signal),
       ]);
       either.abort();
     }

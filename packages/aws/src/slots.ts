@@ -8,8 +8,8 @@ export interface Slots {
   enter(signal: AbortSignal): Promise<boolean>;
   /** It is decided what becomes of the message: another may be worked on. */
   leave(): void;
-  /** Resolves when so many are free, or `signal` aborts. */
-  until(count: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when so many are free, or one of the signals aborts. */
+  until(count: number, ...signals: AbortSignal[]): Promise<void>;
 }
 
 /** `size` messages are worked on at a time. */
@@ -61,16 +61,16 @@ export function createSlots(size: number): Slots {
       taken--;
       changed();
     },
-    until(count, signal) {
+    until(count, ...signals) {
       return new Promise((resolve) => {
         const look = (): void => {
-          if (free() < count && !signal.aborted) return;
+          if (free() < count && !signals.some(({ aborted }) => aborted)) return;
           watchers.delete(look);
-          signal.removeEventListener('abort', look);
+          for (const signal of signals) signal.removeEventListener('abort', look);
           resolve();
         };
         watchers.add(look);
-        signal.addEventListener('abort', look, { once: true });
+        for (const signal of signals) signal.addEventListener('abort', look);
         look();
       });
     },
