@@ -22,13 +22,14 @@ describeHere(
   major < 22 ? 'it is asked for once, on the newer Node' : undefined,
   () => {
     let moto: Awaited<ReturnType<typeof startAws>>;
-    const { create } = awsUnderTest(() => moto.url);
+    const { create } = awsUnderTest(() => moto.url, '12s');
 
     beforeAll(async () => {
       moto = await startAws({ by: 'moto' });
     }, 600_000);
 
-    describeTransport({ name: 'aws, by moto', create }, { afterAll, describe, it: itHere });
+    // It serves one request at a time.
+    describeTransport({ name: 'aws, by moto', create, together: 3 }, { afterAll, describe, it: itHere });
 
     // All that it holds goes with it.
     afterAll(() => moto?.remove());

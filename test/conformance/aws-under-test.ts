@@ -17,6 +17,7 @@ import {
   UnsubscribeCommand,
 } from '@aws-sdk/client-sns';
 import { aws } from '@nest-messaging/aws';
+import type { Duration } from '@nest-messaging/core';
 import type { TestBroker } from '@nest-messaging/testing/conformance';
 import { queueName, topicName } from '../../packages/aws/src/names.js';
 import { startProxy } from '../../packages/rabbitmq/test/proxy.js';
@@ -29,12 +30,15 @@ export interface AwsUnderTest {
   removeRest(): Promise<void>;
 }
 
-/** @param endpoint of the emulator; asked for when the first guarantee is shown */
-export function awsUnderTest(endpoint: () => string): AwsUnderTest {
+/**
+ * @param endpoint of the emulator; asked for when the first guarantee is shown
+ * @param visibilityTimeout longer than the emulator needs to carry out what is asked of it
+ */
+export function awsUnderTest(endpoint: () => string, visibilityTimeout: Duration = '6s'): AwsUnderTest {
   /** A run's own namespace, and one service in it. */
   const environment = { namespace: `c${randomBytes(4).toString('hex')}`, service: 'conformance' };
   return {
-    create: async () => onEmulator(endpoint(), environment),
+    create: async () => onEmulator(endpoint(), environment, visibilityTimeout),
     removeRest: () => removeNamespace(environment.namespace, endpoint()),
   };
 }
@@ -42,6 +46,7 @@ export function awsUnderTest(endpoint: () => string): AwsUnderTest {
 async function onEmulator(
   endpoint: string,
   environment: { readonly namespace: string; readonly service: string },
+  visibilityTimeout: Duration,
 ): Promise<TestBroker> {
   const proxy = await startProxy(endpoint);
   const client = { credentials: awsCredentials };
@@ -53,7 +58,7 @@ async function onEmulator(
       region: awsRegion,
       endpoint: proxy.url,
       client,
-      visibilityTimeout: '6s',
+      visibilityTimeout,
       discovery: '200ms',
     }),
     environment,

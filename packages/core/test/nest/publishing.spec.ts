@@ -276,7 +276,7 @@ describe('a publish that the broker does not confirm', () => {
   }
 
   it('rejects within its time: the outcome is unknown, and the error says how to repeat it', async () => {
-    const { bus } = await start({}, { broker: stalled(), publish: { timeout: 10 } });
+    const { bus } = await start({}, { broker: stalled(), publish: { timeout: 250 } });
     const refusal = bus.publish('a', 1, { messageId: 'm1' });
     await expect(refusal).rejects.toBeInstanceOf(PublishTimeoutError);
     await expect(refusal).rejects.toMatchObject({
@@ -287,7 +287,7 @@ describe('a publish that the broker does not confirm', () => {
 
   it('holds its place: beyond the limit callers wait, then get the overload error', async () => {
     const broker = stalled({ givesUp: false });
-    const { bus } = await start({}, { broker, publish: { maxPending: 1, timeout: 20 } });
+    const { bus } = await start({}, { broker, publish: { maxPending: 1, timeout: 250 } });
     const first = bus.publish('a', 1);
     await expect(bus.publish('a', 2)).rejects.toBeInstanceOf(OverloadError);
     broker.release();

@@ -3,7 +3,7 @@ import type { Capabilities, Destination, Support } from '@nest-messaging/core/co
 import { concern } from './guarantee.js';
 import type { Probe } from './probe.js';
 import type { Application, Stage } from './stage.js';
-import { assertElapsed } from './timing.js';
+import { assertTakes } from './timing.js';
 
 /** Longer than any delay here; a broker that cannot wait as long must refuse it. */
 const LONGEST = 7 * 24 * 3_600_000;
@@ -35,16 +35,21 @@ export const delays = concern('Delayed publishing', (states) => {
       const application = await open();
       const probe = await application.subscribe(topic());
       await makeWay(application, topic(), probe, until);
-      const start = clock.now();
-      await Promise.all([
-        application.publish(topic(), { body: 'late', delay: 4_000 }),
-        application.publish(topic(), { body: 'soon', delay: 1_500 }),
-        application.publish(topic(), { body: 'now' }),
-      ]);
-      await until(() => probe.seen.length === 4, 'all three');
-      assert.deepEqual(probe.texts.slice(1), ['now', 'soon', 'late']);
-      assertElapsed(probe.seen[2]!.at - start, 1_500, 'the sooner one');
-      assertElapsed(probe.seen[3]!.at - start, 4_000, 'the later one');
+      await assertTakes({ 'the sooner one': 1_500, 'the later one': 4_000 }, async () => {
+        const [before, start] = [probe.seen.length, clock.now()];
+        await Promise.all([
+          application.publish(topic(), { body: 'late', delay: 4_000 }),
+          application.publish(topic(), { body: 'soon', delay: 1_500 }),
+          application.publish(topic(), { body: 'now' }),
+        ]);
+        await until(() => probe.seen.length === before + 3, 'all three');
+        const came = probe.seen.slice(before);
+        assert.deepEqual(
+          came.map(({ text }) => text),
+          ['now', 'soon', 'late'],
+        );
+        return { 'the sooner one': came[1]!.at - start, 'the later one': came[2]!.at - start };
+      });
     },
     delayed,
   );
@@ -55,11 +60,14 @@ export const delays = concern('Delayed publishing', (states) => {
       const application = await open();
       const probe = await application.subscribe(queue());
       await makeWay(application, queue(), probe, until);
-      const start = clock.now();
-      await application.publish(queue(), { body: 'task', delay: 1_500 });
-      await until(() => probe.seen.length === 2, 'the task');
-      assertElapsed(probe.seen[1]!.at - start, 1_500, 'the task');
-      assert.deepEqual(probe.seen[1]!.message.destination, queue());
+      await assertTakes({ 'the task': 1_500 }, async () => {
+        const [before, start] = [probe.seen.length, clock.now()];
+        await application.publish(queue(), { body: 'task', delay: 1_500 });
+        await until(() => probe.seen.length === before + 1, 'the task');
+        const { at, message } = probe.seen.at(-1)!;
+        assert.deepEqual(message.destination, queue());
+        return { 'the task': at - start };
+      });
     },
     delayed,
   );
@@ -96,15 +104,17 @@ export const delays = concern('Delayed publishing', (states) => {
       const application = await open();
       const probe = await application.subscribe(topic('wanted'));
       await makeWay(application, topic('wanted'), probe, until);
-      await Promise.all(
-        Array.from({ length: 40 }, () => application.publish(topic('unwanted'), { delay: 1_500 })),
-      );
-      const start = clock.now();
-      await Promise.all(
-        Array.from({ length: 5 }, () => application.publish(topic('wanted'), { delay: 1_500 })),
-      );
-      await until(() => probe.seen.length === 6, 'the five that are wanted');
-      assertElapsed(Math.max(...probe.seen.map(({ at }) => at)) - start, 1_500, 'the last of them');
+      await assertTakes({ 'the last of them': 1_500 }, async () => {
+        await Promise.all(
+          Array.from({ length: 40 }, () => application.publish(topic('unwanted'), { delay: 1_500 })),
+        );
+        const [before, start] = [probe.seen.length, clock.now()];
+        await Promise.all(
+          Array.from({ length: 5 }, () => application.publish(topic('wanted'), { delay: 1_500 })),
+        );
+        await until(() => probe.seen.length === before + 5, 'the five that are wanted');
+        return { 'the last of them': Math.max(...probe.seen.map(({ at }) => at)) - start };
+      });
     },
     delayed,
   );

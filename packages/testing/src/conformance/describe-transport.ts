@@ -14,6 +14,11 @@ export interface TransportUnderTest {
    * neither given nor explained is a failure of each guarantee that needs it.
    */
   readonly lacks?: Partial<Readonly<Record<Hook, string>>>;
+  /**
+   * How many of the guarantees that wait for time to pass are shown together.
+   * @default all: on a broker for tests, they wait more than they do
+   */
+  readonly together?: number;
   /** Called at the end with what was shown; guarantees that failed or were filtered out are missing. */
   readonly report?: (results: readonly GuaranteeResult[]) => void | Promise<void>;
 }
@@ -44,22 +49,24 @@ const TIMEOUT = 3 * LIMIT;
  * @param runner by default the globals of the test runner; Vitest without `globals` passes its own imports
  */
 export function describeTransport(
-  { name, create, lacks = {}, report }: TransportUnderTest,
+  { name, create, lacks = {}, together = Number.POSITIVE_INFINITY, report }: TransportUnderTest,
   runner: TestRunner = globalThis as unknown as TestRunner,
 ): void {
   const results: GuaranteeResult[] = [];
   const waiting = new Map<Guarantee, Promise<Keeping>>();
 
-  /** Those that wait for time to pass wait together: the first one that runs starts them all. */
+  /** Those that wait for time to pass wait together: the first one that runs starts them. */
   const shown = (guarantee: Guarantee): Promise<Keeping> => {
     if (!guarantee.waits) return show(guarantee, create, LIMIT);
-    if (waiting.size === 0)
-      for (const other of guarantees) {
-        if (!other.waits) continue;
-        const showing = show(other, create, LIMIT);
-        showing.catch(() => {}); // its own test tells of it
+    if (waiting.size === 0) {
+      const lanes: Promise<unknown>[] = [];
+      for (const [n, other] of guarantees.filter(({ waits }) => waits).entries()) {
+        const lane = n % together;
+        const showing = (lanes[lane] ?? Promise.resolve()).then(() => show(other, create, LIMIT));
+        lanes[lane] = showing.catch(() => {}); // its own test tells of it
         waiting.set(other, showing);
       }
+    }
     return waiting.get(guarantee)!;
   };
 
