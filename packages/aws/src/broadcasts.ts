@@ -5,6 +5,7 @@ import type { Clock } from '@nest-messaging/core/contract';
 import { detach, find } from './attach.js';
 import { pause } from './backoff.js';
 import { isMissing } from './errors.js';
+import { LIVE_ENDING } from './names.js';
 import type { Queue, Queues, Tags } from './queues.js';
 
 /** Says when its process was last there, as ISO 8601. */
@@ -63,7 +64,7 @@ export function createBroadcasts({ sns, sqs, queues, clock }: BroadcastsParts): 
   return {
     remove,
     async make(prefix, what, tags, over) {
-      const name = `${prefix}${randomBytes(4).toString('hex')}`;
+      const name = `${prefix}${randomBytes(LIVE_ENDING / 2).toString('hex')}`;
       const queue = await queues.make(name, { what, tags: { ...tags, [ALIVE]: now() } });
       void stayAlive(queue, over);
       return queue;

@@ -69,9 +69,9 @@ export function topicName({ namespace }: Pick<Owner, 'namespace'>, event: string
  * those of events that have one, too.
  */
 export function topicsOf(owner: Pick<Owner, 'namespace'>, source: string, ordered: boolean): string[] {
-  // `#` stands for no word, too: then the dot beside it is gone.
+  // `#` stands for no word, too: then the dot beside it is gone, and so are those between several of them.
   const written = source
-    .replace(/(^|\.)#(\.|$)/g, '*')
+    .replace(/(^|\.)#(\.#)*(\.|$)/g, '*')
     .split('*')
     .map((part) => encoded(part))
     .join('*');
@@ -82,7 +82,7 @@ export function topicsOf(owner: Pick<Owner, 'namespace'>, source: string, ordere
 /** The event that a topic carries; undefined for topics of other namespaces and others' own. */
 export function eventOfTopic({ namespace }: Pick<Owner, 'namespace'>, topic: string): string | undefined {
   const event = decoded(namespace, topic);
-  return event === undefined || isPattern(event) ? undefined : event;
+  return !event || isPattern(event) ? undefined : event;
 }
 
 /** The subscription that a queue may be of, by its name alone: a queue for tasks can have the same. */
@@ -131,10 +131,15 @@ export function delayName({ namespace, service }: Owner): string {
   return checked('queue', `${encoded(full)}${MARKER}delay`, full);
 }
 
+/** As many characters end the name of a queue of one process alone. */
+export const LIVE_ENDING = 8;
+
 /** Begins the names of queues of one process alone. */
 export function livePrefix(owner: Pick<Owner, 'namespace'>, id: SubscriptionId): string {
   const full = subscriptionName(owner.namespace, id);
-  return checked('queue', `${encoded(full)}${MARKER}live-`, full);
+  const prefix = `${encoded(full)}${MARKER}live-`;
+  checked('queue', prefix.padEnd(prefix.length + LIVE_ENDING, 'x'), full);
+  return prefix;
 }
 
 export function isFifo(name: string): boolean {

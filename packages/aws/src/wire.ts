@@ -52,10 +52,18 @@ export interface Marks {
 /** SQS takes the characters that XML 1.0 does. */
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
+/** Neither a body nor an attribute may be empty. */
+const isSendable = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && !FORBIDDEN.test(value);
+
 /** @see https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html */
-const ATTRIBUTE_NAME = /^(?!aws\.|amazon\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/i;
+const ATTRIBUTE_NAME = /^(?!aws\.|amazon\.)(?=.{1,256}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/i;
 
 const text = (value: string): MessageAttributeValue => ({ DataType: 'String', StringValue: value });
+
+/** JSON, in which only these two of the characters that SQS does not take are left as they are. */
+const json = (value: unknown): MessageAttributeValue =>
+  text(JSON.stringify(value).replace(/[\uFFFE\uFFFF]/g, (one) => `\\u${one.charCodeAt(0).toString(16)}`));
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -63,7 +71,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 function toBody(bytes: Uint8Array): { readonly body: string; readonly encoding?: string } {
   try {
     const body = utf8.decode(bytes);
-    if (body !== '' && !FORBIDDEN.test(body)) return { body };
+    if (isSendable(body)) return { body };
   } catch {
     // No text.
   }
@@ -83,8 +91,7 @@ export function toParcel(message: Message, marks: Marks = {}): Parcel {
       !OWN.has(name) &&
       !POINTER_ATTRIBUTES.includes(name) &&
       ATTRIBUTE_NAME.test(name) &&
-      value !== '' &&
-      !FORBIDDEN.test(value);
+      isSendable(value);
     if (fits) own.push([name, text(value)]);
     else packed.push([name, value]);
   }
@@ -93,9 +100,9 @@ export function toParcel(message: Message, marks: Marks = {}): Parcel {
     body,
     attributes: {
       ...Object.fromEntries(own),
-      [CLOUD_EVENT]: text(JSON.stringify(event)),
+      [CLOUD_EVENT]: json(event),
       ...(encoding === undefined ? {} : { [ENCODING]: text(encoding) }),
-      ...(Object.keys(all).length > 0 ? { [MARKS]: text(JSON.stringify(all)) } : {}),
+      ...(Object.keys(all).length > 0 ? { [MARKS]: json(all) } : {}),
     },
   };
 }
@@ -128,23 +135,62 @@ const strings = (values: Readonly<Record<string, unknown>>): Record<string, stri
     Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
 
-/** A message without the envelope in which SNS sends it where raw delivery is off, and the topic that this names. */
+const isAmount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0;
+
+const filled = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
+
+function failureOf(value: unknown): Failure | undefined {
+  if (!isRecord(value)) return undefined;
+  const { name, message, code, at } = value;
+  if (typeof name !== 'string' || typeof message !== 'string' || !isAmount(at)) return undefined;
+  return { name, message, ...(typeof code === 'string' ? { code } : {}), at };
+}
+
+function placeOf(value: unknown): Marks['to'] {
+  if (!isRecord(value)) return undefined;
+  const [kind, name] = [value['kind'], filled(value['name'])];
+  return (kind === 'topic' || kind === 'queue') && name !== undefined ? { kind, name } : undefined;
+}
+
+/** Anyone may send such an attribute, so that nothing in it is believed to be of its type. */
+function marksOf(attributes: Parcel['attributes']): Marks {
+  const said = parsed(attributes[MARKS]?.StringValue);
+  const amount = (name: keyof Marks): number | undefined => (isAmount(said[name]) ? said[name] : undefined);
+  return {
+    headers: isRecord(said['headers']) ? strings(said['headers']) : undefined,
+    attempt: Number.isSafeInteger(said['attempt']) ? amount('attempt') || undefined : undefined,
+    id: filled(said['id']),
+    topic: filled(said['topic']),
+    due: amount('due'),
+    to: placeOf(said['to']),
+    key: typeof said['key'] === 'string' ? said['key'] : undefined,
+    firstFailedAt: amount('firstFailedAt'),
+    failure: failureOf(said['failure']),
+    attempts: amount('attempts'),
+    group: filled(said['group']),
+  };
+}
+
+/**
+ * A message without the envelope in which SNS sends it where raw delivery is off, and the topic that this names. What
+ * neither SNS nor SQS would have taken is none of SNS's: a copy of it could never be sent.
+ */
 export function unwrapped(raw: SqsMessage): Parcel & { readonly topicArn?: string } {
   const attributes = raw.MessageAttributes ?? {};
   const body = raw.Body ?? '';
-  if (attributes[CLOUD_EVENT] || !body.startsWith('{')) return { body, attributes };
+  // A copy has lost its envelope: what looks like one is the payload.
+  if (attributes[CLOUD_EVENT] || attributes[MARKS] || !body.startsWith('{')) return { body, attributes };
   const { Type, TopicArn, Message: inner, MessageAttributes: outer } = parsed(body);
-  if (Type !== 'Notification' || typeof TopicArn !== 'string' || typeof inner !== 'string')
+  if (Type !== 'Notification' || typeof TopicArn !== 'string' || !isSendable(inner))
     return { body, attributes };
   const unpacked = Object.entries(isRecord(outer) ? outer : {}).flatMap(([name, value]) => {
-    if (!isRecord(value) || typeof value['Value'] !== 'string') return [];
+    if (!ATTRIBUTE_NAME.test(name) || !isRecord(value) || !isSendable(value['Value'])) return [];
     const { Type: DataType, Value } = value;
-    return [
-      [
-        name,
-        DataType === 'Binary' ? { DataType, BinaryValue: Buffer.from(Value, 'base64') } : text(Value),
-      ] as const,
-    ];
+    if (DataType !== 'Binary') return [[name, text(Value)] as const];
+    const BinaryValue = Buffer.from(Value, 'base64');
+    return BinaryValue.length > 0 ? [[name, { DataType, BinaryValue }] as const] : [];
   });
   return { body: inner, attributes: Object.fromEntries(unpacked), topicArn: TopicArn };
 }
@@ -162,7 +208,7 @@ export interface Received {
  */
 export function read(raw: SqsMessage, source: Destination, owner: Pick<Owner, 'namespace'>): Received {
   const { body, attributes, topicArn } = unwrapped(raw);
-  const marks = parsed(attributes[MARKS]?.StringValue) as Marks;
+  const marks = marksOf(attributes);
   const ce = strings(parsed(attributes[CLOUD_EVENT]?.StringValue));
   const event = fromCloudEvent(ce);
   const own = Object.entries(attributes).flatMap(([name, { StringValue }]) =>
@@ -171,7 +217,7 @@ export function read(raw: SqsMessage, source: Destination, owner: Pick<Owner, 'n
   const sent = Number(raw.Attributes?.SentTimestamp);
   const topic = (): string =>
     event.type ||
-    (typeof marks.topic === 'string' && marks.topic) ||
+    marks.topic ||
     (topicArn !== undefined && eventOfTopic(owner, lastName(topicArn))) ||
     source.name;
   const message: Message = {
@@ -180,7 +226,7 @@ export function read(raw: SqsMessage, source: Destination, owner: Pick<Owner, 'n
       source.kind === 'topic' && isPattern(source.name) ? { kind: 'topic', name: topic() } : source,
     body: Buffer.from(body, attributes[ENCODING]?.StringValue === 'base64' ? 'base64' : 'utf8'),
     contentType: ce['datacontenttype'] || 'application/json',
-    headers: { ...Object.fromEntries(own), ...strings(isRecord(marks.headers) ? marks.headers : {}) },
+    headers: { ...Object.fromEntries(own), ...marks.headers },
     key: event.key ?? raw.Attributes?.MessageGroupId,
     source: event.source,
     publishedAt: event.publishedAt ?? (ce['specversion'] === undefined && sent > 0 ? sent : undefined),
@@ -189,8 +235,7 @@ export function read(raw: SqsMessage, source: Destination, owner: Pick<Owner, 'n
     expiresAt: event.expiresAt,
     version: event.version,
   };
-  const attempt = Number(marks.attempt);
-  return { message, attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1, marks };
+  return { message, attempt: marks.attempt ?? 1, marks };
 }
 
 /** What must stay an attribute first, and last what can be packed with the module's own marks. */
@@ -202,14 +247,14 @@ function rank([name, { StringValue }]: readonly [string, MessageAttributeValue])
 /** A copy: body and attributes untouched, with the module's own marks made anew. */
 export function copyOf(raw: SqsMessage, marks: Marks): Parcel {
   const { body, attributes } = unwrapped(raw);
-  const { headers } = parsed(attributes[MARKS]?.StringValue) as Marks;
+  const { headers } = marksOf(attributes);
   const ranked = Object.entries(attributes)
     .filter(([name]) => name !== MARKS)
     .sort((a, b) => rank(a) - rank(b));
   // Others may have filled it up to the limit, and the marks need a place.
   const kept = ranked.slice(0, MOST_ATTRIBUTES - 1);
   const packed = {
-    ...(isRecord(headers) ? headers : {}),
+    ...headers,
     ...Object.fromEntries(
       ranked
         .slice(MOST_ATTRIBUTES - 1)
@@ -227,7 +272,7 @@ export function copyOf(raw: SqsMessage, marks: Marks): Parcel {
           { DataType, ...(StringValue === undefined ? { BinaryValue } : { StringValue }) },
         ]),
       ),
-      ...(Object.keys(all).length > 0 ? { [MARKS]: text(JSON.stringify(all)) } : {}),
+      ...(Object.keys(all).length > 0 ? { [MARKS]: json(all) } : {}),
     },
   };
 }
@@ -248,9 +293,11 @@ export function readDeadLetter(
 ): DeadLetteredMessage {
   const { message, marks } = read(raw, source, owner);
   const at = Number(raw.Attributes?.SentTimestamp) || 0;
-  const failure: Failure = isRecord(marks.failure)
-    ? (marks.failure as unknown as Failure)
-    : { name: 'Error', message: 'nothing is known of why it was set aside', at };
+  const failure: Failure = marks.failure ?? {
+    name: 'Error',
+    message: 'nothing is known of why it was set aside',
+    at,
+  };
   return {
     message,
     failure,

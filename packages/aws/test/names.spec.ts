@@ -53,6 +53,7 @@ describe('names on AWS', () => {
 
   it('say nothing of what belongs to others, or to the module alone', () => {
     expect(eventOfTopic(owner, 'store_order_placed')).toBeUndefined();
+    expect(eventOfTopic(owner, 'shop_')).toBeUndefined();
     expect(eventOfTopic(owner, 'shop_billing_--one')).toBeUndefined();
     expect(subscriptionOfQueue(owner, 'shop_billing_order_placed--dead')).toBeUndefined();
     expect(subscriptionOfQueue(owner, 'shop_billing--delay')).toBeUndefined();
@@ -63,6 +64,10 @@ describe('names on AWS', () => {
     const long = `${'a_'.repeat(16)}b`;
     expect(() => subscriptionNames(owner, topic(long), false)).toThrow(/becomes queue .* at most 80/);
     expect(topicName(owner, long, false)).toHaveLength(70);
+    // A process adds eight characters of its own.
+    const fits = topic('a_'.repeat(14));
+    expect(subscriptionNames(owner, fits, false).dead).toHaveLength(75);
+    expect(() => livePrefix(owner, fits)).toThrow(/becomes queue .* at most 80/);
   });
 
   it('tell which topics a queue may get messages from', () => {
@@ -72,5 +77,6 @@ describe('names on AWS', () => {
     expect(topicsOf(owner, 'order.#', false)[0]).toBe('shop_order*');
     expect(topicsOf(owner, '#.placed', false)[0]).toBe('shop_*placed');
     expect(topicsOf(owner, 'a_b.#.c', false)[0]).toBe('shop_a--_b*c');
+    expect(topicsOf(owner, 'a.#.#.#.c', false)[0]).toBe('shop_a*c');
   });
 });

@@ -75,7 +75,8 @@ describe('a message on its way through SNS and SQS', () => {
       'names that AWS does not take',
       { 'a:b': '1', 'aws.x': '2', '': '3', 'ä ö': '4', '.a': '5', 'a..b': '6' },
     ],
-    ['values that AWS does not take', { empty: '', control: 'a\u0001b', text: 'ü😀' }],
+    ['values that AWS does not take', { empty: '', control: 'a\u0001b', none: '\uFFFF', text: 'ü😀' }],
+    ['a name that is too long for AWS', { ['x'.repeat(257)]: '1' }],
     [
       'names of the module itself',
       { ce: '1', nm: '2', 'content-encoding': 'base64', ExtendedPayloadSize: '5' },
@@ -84,6 +85,14 @@ describe('a message on its way through SNS and SQS', () => {
   ])('keeps headers: %s', (_, headers: Record<string, string>) => {
     expect(Object.entries(there({ headers }).headers).sort()).toEqual(Object.entries(headers).sort());
     expect(Object.keys(toParcel({ ...message, headers }).attributes).length).toBeLessThanOrEqual(10);
+  });
+
+  it('says nothing in characters that AWS does not take', () => {
+    const said = { key: 'a\uFFFFb', correlationId: 'c\uFFFE' };
+    const { attributes } = toParcel({ ...message, ...said, headers: { none: '\uFFFF' } });
+    for (const { StringValue } of Object.values(attributes))
+      expect(StringValue).not.toMatch(/[\uFFFE\uFFFF]/);
+    expect(there(said)).toMatchObject(said);
   });
 
   it('is weighed as AWS does', () => {
@@ -124,26 +133,40 @@ describe('a message of someone who has never heard of the module', () => {
   it.each([
     ['a payload that looks like an envelope', '{"Type":"Notification","Message":"x"}'],
     ['JSON that is none', '{"Type":'],
+    // Their copies could not be sent.
+    ['an envelope around nothing', '{"Type":"Notification","TopicArn":"t","Message":""}'],
+    [
+      'an envelope around what SNS does not carry',
+      '{"Type":"Notification","TopicArn":"t","Message":"\\u0000"}',
+    ],
   ])('is left as it is: %s', (_, Body) => {
     expect(Buffer.from(read({ MessageId: 'm', Body }, topic).message.body).toString()).toBe(Body);
   });
 
-  it.each(['', 'null', '[]', '"x"', '{"attempt":"many","headers":7,"failure":[]}', '{'])(
-    'does no harm with marks that are none of the module’s: %s',
-    (text) => {
-      const attributes = {
-        nm: { DataType: 'String', StringValue: text },
-        ce: { DataType: 'String', StringValue: text },
-        bytes: { DataType: 'Binary', BinaryValue: Uint8Array.of(1) },
-      };
-      const found = read({ MessageId: 'of-sqs', Body: 'x', MessageAttributes: attributes }, topic);
-      expect(found).toMatchObject({ attempt: 1, message: { id: 'of-sqs', headers: {} } });
-      expect(
-        readDeadLetter({ MessageId: 'm', MessageAttributes: attributes }, { source: topic, group: 'g' }, {})
-          .group,
-      ).toBe('g');
-    },
-  );
+  it.each([
+    '',
+    'null',
+    '[]',
+    '"x"',
+    '{',
+    '{"attempt":"many","headers":7,"failure":[]}',
+    '{"id":5,"topic":[],"key":{},"to":{"kind":"topic"},"group":1,"attempts":"x","failure":{"name":"E"}}',
+    // Conversion to a number would throw, and the rejection end the process.
+    '{"attempt":{"valueOf":1,"toString":1},"due":{"valueOf":1,"toString":1}}',
+    '{"due":"soon","firstFailedAt":1e400}',
+  ])('does no harm with marks that are none of the module’s: %s', (text) => {
+    const attributes = {
+      nm: { DataType: 'String', StringValue: text },
+      ce: { DataType: 'String', StringValue: text },
+      bytes: { DataType: 'Binary', BinaryValue: Uint8Array.of(1) },
+    };
+    const found = read({ MessageId: 'of-sqs', Body: 'x', MessageAttributes: attributes }, topic);
+    expect(found).toMatchObject({ attempt: 1, message: { id: 'of-sqs', headers: {} } });
+    expect(found.marks).not.toMatchObject({ due: expect.anything() });
+    expect(
+      readDeadLetter({ MessageId: 'm', MessageAttributes: attributes }, { source: topic, group: 'g' }, {}),
+    ).toMatchObject({ group: 'g', attempts: 0, firstFailedAt: 0, failure: { name: 'Error', at: 0 } });
+  });
 
   it('is of the topic that SNS names, under a pattern, and so are its copies', () => {
     const pattern = { kind: 'topic', name: 'order.*' } as const;
@@ -189,6 +212,28 @@ describe('a copy', () => {
     const bytes = { DataType: 'Binary', BinaryValue: Uint8Array.of(1) };
     const raw = { MessageId: 'm', Body: 'x', MessageAttributes: { ...strings(9), bytes } };
     expect(copyOf(raw, { attempt: 2 }).attributes['bytes']).toEqual(bytes);
+  });
+});
+
+describe('a copy of what was in an envelope', () => {
+  const inside = JSON.stringify({ Type: 'Notification', TopicArn: 't', Message: 'payload of a payload' });
+
+  it('stays as it is, though it looks like an envelope', () => {
+    const raw = { MessageId: 'm', Body: JSON.stringify({ ...JSON.parse(inside), Message: inside }) };
+    const body = (of: SqsMessage): string => Buffer.from(read(of, topic).message.body).toString();
+    expect(body(raw)).toBe(inside);
+    expect(body(received(copyOf(raw, { attempt: 2 })))).toBe(inside);
+  });
+
+  it('has of its attributes those that SQS takes', () => {
+    const MessageAttributes = {
+      colour: { Type: 'String', Value: 'red' },
+      'two words': { Type: 'String', Value: 'x' },
+      empty: { Type: 'String', Value: '' },
+      bytes: { Type: 'Binary', Value: '%' },
+    };
+    const raw = { MessageId: 'm', Body: JSON.stringify({ ...JSON.parse(inside), MessageAttributes }) };
+    expect(Object.keys(copyOf(raw, { attempt: 2 }).attributes)).toEqual(['colour', 'nm']);
   });
 });
 

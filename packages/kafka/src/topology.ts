@@ -24,7 +24,7 @@ export function eventOfTopic({ namespace }: Pick<Owner, 'namespace'>, topic: str
   const prefix = namespace === undefined ? '' : `${namespace}.`;
   // Broker's own topics begin with two underscores, such as __consumer_offsets.
   if (!topic.startsWith(prefix) || topic.includes(MARKER) || topic.startsWith('__')) return undefined;
-  return topic.slice(prefix.length);
+  return topic.slice(prefix.length) || undefined;
 }
 
 /** Words that stand for wildcards in names on the broker, which allows no others than letters, digits and `._-`. */

@@ -120,7 +120,7 @@ export function read(record: StoredRecord, source: Destination, owner: Owner): R
   const destination: Destination =
     source.kind === 'queue' || !isPattern(source.name)
       ? source
-      : { kind: 'topic', name: eventOfTopic(owner, topic) ?? event.type ?? source.name };
+      : { kind: 'topic', name: eventOfTopic(owner, topic) ?? (event.type || source.name) };
   const message: Message = {
     id: event.id || found[HEADER.id] || `${record.topic}/${record.partition}/${record.offset}`,
     destination,
@@ -160,7 +160,7 @@ function copy(record: StoredRecord, topic: string, marks: Values): NewRecord {
         [HEADER.topic]: before[HEADER.topic] ?? record.topic,
         [HEADER.partition]: before[HEADER.partition] ?? record.partition,
         [HEADER.offset]: before[HEADER.offset] ?? record.offset,
-        [HEADER.time]: before[HEADER.time] ?? record.timestamp,
+        [HEADER.time]: whole(before[HEADER.time]) ?? record.timestamp,
         ...marks,
       }),
     ],

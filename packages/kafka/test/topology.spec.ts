@@ -95,6 +95,7 @@ describe('The event of a topic', () => {
     ])
       expect(eventOfTopic(owner, topic)).toBeUndefined();
     expect(eventOfTopic({}, '__consumer_offsets')).toBeUndefined();
+    expect(eventOfTopic(owner, 'shop.')).toBeUndefined();
   });
 
   it('decides which topics a pattern reads', () => {

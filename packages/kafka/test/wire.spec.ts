@@ -188,9 +188,22 @@ describe('A foreign record', () => {
     expect(read(stored({ headers: [[HEADER.attempt, '0']] }), source, owner).attempt).toBe(1);
   });
 
-  it('under a pattern is of the event whose topic it came by', () => {
+  it('under a pattern is of the event whose topic it came by, and always of some', () => {
     const pattern = { kind: 'topic', name: 'order.*' } as const;
     const headers: Headers = [['ce_type', 'else.where']];
+    for (const nowhere of ['', 'shop.'])
+      expect(
+        read(
+          stored({
+            headers: [
+              [HEADER.topic, nowhere],
+              ['ce_type', ''],
+            ],
+          }),
+          pattern,
+          owner,
+        ).message.destination.name,
+      ).toBe('order.*');
     expect(read(stored({ headers }), pattern, owner).message.destination.name).toBe('order.placed');
     expect(read(stored({ headers }), source, owner).message.destination.name).toBe('order.placed');
   });
@@ -251,6 +264,12 @@ describe('A copy', () => {
       expect(again.message).toEqual(first);
       expect([again.attempt, again.firstFailedAt]).toEqual([2, 5]);
     }
+  });
+
+  it('says when it was first written, whatever a stranger has said of that', () => {
+    expect(texts(retried(stored({ headers: [[HEADER.time, 'yesterday']] }), 2))).toMatchObject({
+      [HEADER.time]: '1700000000000',
+    });
   });
 
   it('that is redriven starts anew', () => {

@@ -1,6 +1,15 @@
 import { MODULE_PREFIX, type Failure } from '@nest-messaging/core/contract';
 import type { Message as AmqpMessage } from 'amqplib';
-import { carriedOf, HEADER, isOfBroker, type Carried, type Properties } from './wire.js';
+import {
+  carriedOf,
+  HEADER,
+  isBytes,
+  isOfBroker,
+  isTime,
+  notated,
+  type Carried,
+  type Properties,
+} from './wire.js';
 
 /** An error's text is for people; one of many kilobytes would not fit among the headers (64 KiB in all). */
 const LONGEST_TEXT = 4_096;
@@ -13,20 +22,15 @@ const TOO_LARGE = 2 ** 63;
 
 /**
  * A header's value as amqplib encodes it to what it decoded it from. Left to itself it throws at numbers that are
- * neither whole nor near (a foreign NaN would make a message that can never be copied), and takes a table with a
+ * neither whole nor small (a foreign NaN would make a message that can never be copied), and takes a table with a
  * key `!` for its own notation.
  */
 function encodable(value: unknown): unknown {
   if (typeof value === 'number')
-    return Number.isNaN(value) || Math.abs(value) >= TOO_LARGE ? { '!': 'double', value } : value;
-  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value;
+    return Number.isInteger(value) && Math.abs(value) < TOO_LARGE ? value : { '!': 'double', value };
+  if (typeof value !== 'object' || value === null || isBytes(value)) return value;
   if (Array.isArray(value)) return value.map(encodable);
-  const { '!': type, value: inner } = value as { '!'?: unknown; value?: unknown };
-  if (
-    (type === 'timestamp' && typeof inner === 'number') ||
-    (type === 'decimal' && typeof inner === 'object')
-  )
-    return value;
+  if (notated(value)) return value;
   // Inherited keys are encoded, but not taken for the notation.
   return Object.create(table(value as Record<string, unknown>));
 }
@@ -82,7 +86,7 @@ export function copyProperties(original: AmqpMessage, id: string, marks: Marks):
     correlationId: properties.correlationId,
     replyTo: properties.replyTo,
     messageId: properties.messageId,
-    timestamp: properties.timestamp,
+    timestamp: isTime(properties.timestamp) ? properties.timestamp : undefined,
     type: properties.type,
     appId: properties.appId,
     persistent: true,

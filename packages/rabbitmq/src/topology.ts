@@ -180,5 +180,5 @@ export function destinationOf(
 ): Destination {
   if (source.kind === 'queue') return source;
   if (!isPattern(source.name)) return source;
-  return { kind: 'topic', name: routingKey || (type ?? source.name) };
+  return { kind: 'topic', name: routingKey || type || source.name };
 }

@@ -68,21 +68,42 @@ export function toProperties(message: OutgoingMessage, service: string): Propert
   };
 }
 
+/** Bytes in truth: a table whose key `__proto__` holds bytes passes for a `Buffer`. */
+export const isBytes = (value: unknown): boolean => ArrayBuffer.isView(value);
+
+const isTable = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isBytes(value);
+
+const isWhole = (value: unknown, below: number): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < below;
+
+/** Seconds as amqplib writes them, in 64 bits. The last thousand of these it reads rounded up, to one that it cannot write. */
+export const isTime = (value: unknown): value is number => isWhole(value, 2 ** 64);
+
+/** A time or a decimal in amqplib's notation; undefined for a stranger's table that only looks like one. */
+export function notated(
+  value: object,
+): { readonly time: number } | { readonly digits: number; readonly places: number } | undefined {
+  // Own keys alone, as amqplib has it: a key `__proto__` gives a table others.
+  const { '!': type, value: inner } = { ...value } as { '!'?: unknown; value?: unknown };
+  if (type === 'timestamp' && isTime(inner)) return { time: inner };
+  if (type !== 'decimal' || !isTable(inner)) return undefined;
+  const { digits, places } = { ...inner };
+  return isWhole(digits, 2 ** 32) && isWhole(places, 256) ? { digits, places } : undefined;
+}
+
 /** A header's value as text. Undefined for what is no scalar: tables, lists and bytes are for `raw`. */
 function text(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { '!': type, value: inner } = value as { '!'?: unknown; value?: unknown };
-  if (type === 'timestamp' && typeof inner === 'number') {
-    const date = new Date(inner * 1_000);
-    return Number.isNaN(date.getTime()) ? String(inner) : date.toISOString();
+  const scalar = isTable(value) ? notated(value) : undefined;
+  if (!scalar) return undefined;
+  if ('time' in scalar) {
+    const date = new Date(scalar.time * 1_000);
+    return Number.isNaN(date.getTime()) ? String(scalar.time) : date.toISOString();
   }
-  if (type === 'decimal') {
-    const { digits, places } = inner as { digits: number; places: number };
-    return (digits / 10 ** places).toFixed(Math.min(places, 100));
-  }
-  return undefined;
+  const { digits, places } = scalar;
+  return (digits / 10 ** places).toFixed(Math.min(places, 100));
 }
 
 const positive = (value: unknown): number | undefined =>
@@ -96,9 +117,6 @@ export interface Carried {
   readonly 'user-id'?: string;
   readonly headers?: Record<string, unknown>;
 }
-
-const isTable = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !Buffer.isBuffer(value);
 
 /** Anyone may send such a header, so that nothing in it is believed to be of its type. */
 export function carriedOf(headers: Readonly<Record<string, unknown>>): Carried | undefined {
@@ -175,7 +193,7 @@ export function read(raw: AmqpMessage, source: Destination): Received {
     headers: Object.fromEntries(own),
     key: event.key,
     source: event.source,
-    publishedAt: event.publishedAt ?? (typeof timestamp === 'number' ? timestamp * 1_000 : undefined),
+    publishedAt: event.publishedAt ?? (isTime(timestamp) ? timestamp * 1_000 : undefined),
     correlationId: text(correlationId) ?? event.correlationId,
     causationId: event.causationId,
     expiresAt: event.expiresAt,

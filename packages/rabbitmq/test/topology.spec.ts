@@ -127,6 +127,7 @@ describe('The topic of a delivery', () => {
     expect(destinationOf({ kind: 'topic', name: 'a.b' }, 'whatever', undefined).name).toBe('a.b');
     expect(destinationOf({ kind: 'topic', name: 'a.*' }, 'a.b', 'x').name).toBe('a.b');
     expect(destinationOf({ kind: 'topic', name: 'a.*' }, '', 'a.c').name).toBe('a.c');
+    expect(destinationOf({ kind: 'topic', name: 'a.*' }, '', '').name).toBe('a.*');
     expect(destinationOf({ kind: 'queue', name: 'q' }, 'shop.q', undefined)).toEqual({
       kind: 'queue',
       name: 'q',

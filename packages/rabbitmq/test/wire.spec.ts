@@ -143,6 +143,23 @@ describe('A message on the wire', () => {
     expect(raw.properties.headers!['table']).toEqual({ a: 1 });
   });
 
+  it('may have tables that look like amqplib’s notation of times and decimals: they are tables', () => {
+    const lookalikes = [
+      { '!': 'decimal' },
+      { '!': 'decimal', value: null },
+      { '!': 'decimal', value: { digits: 'many', places: -5 } },
+      { '!': 'timestamp', value: -1.5 },
+      { '!': 'timestamp', value: 2 ** 64 },
+    ];
+    for (const table of lookalikes) {
+      const raw = received({});
+      raw.properties.headers = { table };
+      const { message: got } = read(raw, source);
+      expect(got.headers).toEqual({});
+      expect(delivered(copyProperties(raw, 'given', {})).properties.headers!['table']).toEqual(table);
+    }
+  });
+
   it('may lie about the module’s own headers', () => {
     for (const nonsense of [-1, 1.5, 'x', null, { a: 1 }, [], Buffer.from('x'), true]) {
       const headers = Object.fromEntries(Object.values(HEADER).map((name) => [name, nonsense]));
@@ -222,6 +239,7 @@ describe('A copy', () => {
       infinite: { '!': 'double', value: Number.NEGATIVE_INFINITY },
       huge: { '!': 'double', value: -1e300 },
       long: { '!': 'int64', value: 2 ** 55 },
+      half: { '!': 'double', value: 2 ** 51 + 0.5 },
       table: Object.create({ '!': 'no type', value: 1 }),
       deep: { list: [{ nan: { '!': 'double', value: Number.NaN } }] },
       void: null,
@@ -230,6 +248,18 @@ describe('A copy', () => {
     const raw = received({ headers: awkward });
     const again = copy(raw).properties.headers!;
     for (const name of Object.keys(awkward)) expect(again[name]).toEqual(raw.properties.headers![name]);
+  });
+
+  it('keeps a table that passes for bytes, and leaves out a time that amqplib reads and cannot write', () => {
+    const raw = received({});
+    // As amqplib reads a table that has bytes under the key `__proto__`.
+    raw.properties.headers = {
+      table: Object.create(Buffer.from('bytes'), { a: { value: 1, enumerable: true } }),
+    };
+    raw.properties.timestamp = 2 ** 64;
+    const again = copy(raw);
+    expect(again.properties.headers!['table']).toEqual({ a: 1 });
+    expect(again.properties.timestamp).toBeUndefined();
   });
 
   it('that is a dead letter tells how it ended, in little space', () => {

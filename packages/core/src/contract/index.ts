@@ -27,7 +27,7 @@ export {
   type EventOptionsWithSchema,
   type PayloadOf,
 } from './event.js';
-export { checkHeaders, holdsLineEnd, MODULE_PREFIX } from './headers.js';
+export { checkHeaders, flawOf, MODULE_PREFIX } from './headers.js';
 export type { Destination, Headers, Message, OutgoingMessage } from './message.js';
 export {
   checkName,

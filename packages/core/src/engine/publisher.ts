@@ -3,7 +3,7 @@ import {
   ClosedError,
   checkHeaders,
   checkName,
-  holdsLineEnd,
+  flawOf,
   InvalidMessageError,
   isContract,
   isDuration,
@@ -50,6 +50,9 @@ export interface PublishOptions extends BrokerPublishOptions {
 /** Beyond this a delay belongs in a calendar or a database, where it can be seen and cancelled. */
 const LONGEST_DELAY = milliseconds('7d');
 
+/** Milliseconds since 1970 of the last date that JavaScript has. */
+const LAST_DATE = 8.64e15;
+
 const KNOWN = ['key', 'headers', 'messageId', 'correlationId', 'delay', 'expiresIn', 'signal'];
 
 export interface PublisherParts {
@@ -81,8 +84,10 @@ export interface Publisher {
 
 function text(name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== 'string' || value === '' || holdsLineEnd(value))
-    throw new InvalidMessageError(`${name} must be text without NUL, CR or LF, and not empty`);
+  if (typeof value !== 'string' || value === '')
+    throw new InvalidMessageError(`${name} must be text, and not empty`);
+  const flaw = flawOf(value);
+  if (flaw) throw new InvalidMessageError(`${name} must be text without ${flaw}`);
   return value;
 }
 
@@ -131,6 +136,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
       throw new InvalidMessageError(
         `expiresIn (${expiresIn} ms) must be longer than delay (${delay} ms): nobody could handle the message`,
       );
+    const now = clock.now();
+    if (expiresIn !== undefined && now + expiresIn > LAST_DATE)
+      throw new InvalidMessageError(`expiresIn (${expiresIn} ms) is beyond all dates: leave it out`);
     const body = parts.codec.encode(payload);
     if (!ArrayBuffer.isView(body))
       throw new InvalidMessageError(`the codec made ${typeof body}: expected a Uint8Array`);
@@ -139,7 +147,6 @@ export function createPublisher(parts: PublisherParts): Publisher {
         `the payload for '${name as string}' has ${body.byteLength} bytes: at most ${largest} can be sent; publish a reference to it instead`,
       );
     const cause = currentCause();
-    const now = clock.now();
     return {
       id: text('messageId', options.messageId) ?? randomUUID(),
       destination: { kind, name: name as string },

@@ -166,12 +166,22 @@ describe('a bad option is refused, and the error names the path, what was found 
       /header "a" holds NUL, CR or LF/,
     ],
     [
+      'half an emoji in a header',
+      (bus) => bus.publish('a', 1, { headers: { a: '🚀'.slice(0, 1) } }),
+      /header "a" holds half a character/,
+    ],
+    [
       'reserved header',
       (bus) => bus.publish('a', 1, { headers: { 'ce-id': 'x' } }),
       /header "ce-id" is reserved/,
     ],
     ['header type', (bus) => bus.publish('a', 1, { headers: { a: 1 as never } }), /header "a" is number/],
     ['key', (bus) => bus.publish('a', 1, { key: '' }), /key must be text/],
+    [
+      'half an emoji in a key',
+      (bus) => bus.publish('a', 1, { key: '🚀'.slice(1) }),
+      /key must be text without/,
+    ],
     ['message id', (bus) => bus.publish('a', 1, { messageId: 'a\0' }), /messageId must be text/],
     ['delay', (bus) => bus.publish('a', 1, { delay: 'soon' as never }), /delay must be milliseconds/],
     ['delay too long', (bus) => bus.publish('a', 1, { delay: '8d' }), /longer than memory can wait/],

@@ -184,6 +184,10 @@ describe('publishing', () => {
       (bus: { publish: Function }) => bus.publish('a', 1, { delay: '1h', expiresIn: '1s' }),
     ],
     [
+      'an expiry beyond all dates',
+      (bus: { publish: Function }) => bus.publish('a', 1, { expiresIn: '999999999999d' }),
+    ],
+    [
       'a key that pollutes prototypes',
       (bus: { publish: Function }) => bus.publish('a', JSON.parse('{"__proto__":{"a":1}}')),
     ],
