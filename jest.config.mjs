@@ -2,7 +2,12 @@
 const fromSource = {
   displayName: 'Nest 12',
   testMatch: ['<rootDir>/{packages/*,sample-app}/test/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/compat/(application|fixtures)/'],
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '<rootDir>/test/compat/(application|fixtures)/',
+    // For `npm run test:faults`.
+    '<rootDir>/test/faults/',
+  ],
   modulePathIgnorePatterns: ['/dist/', '/\\.tmp/'],
   testEnvironment: 'node',
   testEnvironmentOptions: {
@@ -41,4 +46,6 @@ export default {
   projects: [fromSource, onNest11],
   // Tests wait for brokers more than they compute: on two cores, two at a time take half the time of Jest's one.
   maxWorkers: 2,
+  // What a test waits for has a limit of its own, whose message says more; hooks that start and tidy brokers have none.
+  testTimeout: 60_000,
 };

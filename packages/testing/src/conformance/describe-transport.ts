@@ -39,7 +39,7 @@ export interface TestRunner {
 }
 
 /** Milliseconds; beyond every wait inside a guarantee, so that its own message is seen first. */
-const LIMIT = 60_000;
+const LIMIT = 120_000;
 /** And beyond what ends and cleans up after it. */
 const TIMEOUT = 3 * LIMIT;
 
