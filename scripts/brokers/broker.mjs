@@ -29,6 +29,11 @@ import { until } from './until.mjs';
  *
  * @typedef {object} Options
  * @property {string} [config] more lines for the broker's configuration file
+ * @property {Detour} [detour] where clients also reach it, of a broker that tells them where it is
+ *
+ * @typedef {object} Detour
+ * @property {number} port where it listens
+ * @property {number} advertised where those who come there are told that it is: a proxy
  *
  * @typedef {(line: string) => void} Say
  */

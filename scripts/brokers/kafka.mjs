@@ -43,7 +43,8 @@ const tools = {
 /** @type {Way} */
 const inContainer = {
   ...compose,
-  async prepare(directory, { config = '' }) {
+  async prepare(directory, { config = '', detour }) {
+    if (detour) throw new Error('In a container Kafka has no second address.');
     const [port, controller] = await freePorts(2);
     const folder = join(directory, 'config');
     mkdirSync(folder);
@@ -82,13 +83,13 @@ const fromJars = {
     return (await javaMissing(say)) ?? (await jarsMissing(say));
   },
 
-  async prepare(directory, { config = '' }) {
+  async prepare(directory, { config = '', detour }) {
     const [port, controller] = await freePorts(2);
     const data = join(directory, 'data');
     for (const folder of ['log', 'tmp']) mkdirSync(join(directory, folder));
     writeFileSync(
       join(directory, 'server.properties'),
-      properties({ host: '127.0.0.1', port, controller, data, config }),
+      properties({ host: '127.0.0.1', port, controller, data, config, detour }),
     );
     return {
       way: fromJars.name,
@@ -178,15 +179,17 @@ function address(port) {
 /**
  * A node for tests: small, quick to notice, and with nothing made by accident. Of settings that are given twice, the
  * last counts.
- * @param {{ host: string, port: number | undefined, controller: number | undefined, data: string, config: string }} node
+ * @param {{ host: string, port: number | undefined, controller: number | undefined, data: string, config: string, detour?: import('./broker.mjs').Detour }} node
  */
-function properties({ host, port, controller, data, config }) {
+function properties({ host, port, controller, data, config, detour }) {
+  /** @param {(detour: import('./broker.mjs').Detour) => number} port */
+  const more = (port) => (detour ? `,DETOUR://127.0.0.1:${port(detour)}` : '');
   return [
     'process.roles=broker,controller',
     'node.id=1',
-    `listeners=PLAINTEXT://${host}:${port},CONTROLLER://127.0.0.1:${controller}`,
-    `advertised.listeners=PLAINTEXT://${address(port)}`,
-    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    `listeners=PLAINTEXT://${host}:${port},CONTROLLER://127.0.0.1:${controller}${more(({ port }) => port)}`,
+    `advertised.listeners=PLAINTEXT://${address(port)}${more(({ advertised }) => advertised)}`,
+    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT',
     'controller.listener.names=CONTROLLER',
     `controller.quorum.voters=1@127.0.0.1:${controller}`,
     `log.dirs=${data}`,

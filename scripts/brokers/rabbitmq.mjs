@@ -1,14 +1,14 @@
 /** RabbitMQ for tests. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { basename, delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { installPackage } from './apt.mjs';
 import { startPrivate } from './broker.mjs';
 import * as compose from './compose.mjs';
+import { enterRoot, rootMissing } from './debian-root.mjs';
 import { freePorts } from './ports.mjs';
-import { end, isRunning, startDetached } from './processes.mjs';
-import { run, tail } from './run.mjs';
+import { address, onNode } from './rabbitmq-node.mjs';
 import * as shared from './shared.mjs';
 import { readState } from './state.mjs';
 import { until } from './until.mjs';
@@ -16,17 +16,16 @@ import { until } from './until.mjs';
 /**
  * @typedef {import('./broker.mjs').Broker} Broker
  * @typedef {import('./broker.mjs').Way} Way
- * @typedef {import('./broker.mjs').State} State
  */
 
-/** @type {Way} */
-const inContainer = {
+/** @param {string} image @returns {Way} */
+const inContainer = (image) => ({
   ...compose,
   async prepare(directory, { config = '' }) {
     const [port] = await freePorts(1);
     const file = join(directory, 'more.conf');
     writeFileSync(file, config);
-    const variables = { RABBITMQ_PORT: String(port), RABBITMQ_CONFIG: file };
+    const variables = { RABBITMQ_IMAGE: image, RABBITMQ_PORT: String(port), RABBITMQ_CONFIG: file };
     return {
       way: compose.name,
       directory,
@@ -35,10 +34,10 @@ const inContainer = {
     };
   },
   control: (state, args) => compose.execute(state, ['rabbitmqctl', ...args]),
-};
+});
 
-/** @type {Way} */
-const fromPackage = {
+/** The machine's own. */
+const fromPackage = onNode({
   name: "the system's own package",
 
   async missing(say) {
@@ -54,80 +53,25 @@ const fromPackage = {
     );
   },
 
-  async prepare(directory, { config = '' }) {
-    const [port, distribution, epmd] = await freePorts(3);
-    mkdirSync(join(directory, 'log'));
-    writeFileSync(
-      join(directory, 'rabbitmq.conf'),
-      [
-        `listeners.tcp.local = 127.0.0.1:${port}`,
-        // A broker for tests may fill what the machine has left; the default wants more free than some machines have.
-        'disk_free_limit.absolute = 50MB',
-        config,
-        '',
-      ].join('\n'),
-    );
-    return {
-      way: fromPackage.name,
-      directory,
-      url: address(port),
-      server: server(),
-      ports: { distribution, epmd },
-    };
-  },
+  server: () => server() ?? 'rabbitmq-server',
+  enter: (_, ...command) => command,
+});
 
-  async start(state) {
-    const { directory } = state;
-    // Started by us rather than by the node: then it is ours to stop, and listens on loopback alone.
-    if (!isRunning(state.epmd)) {
-      const args = ['-port', String(state.ports.epmd), '-address', '127.0.0.1'];
-      state.epmd = await startDetached('epmd', args, {
-        env: environment(state),
-        cwd: directory,
-        log: join(directory, 'log', 'epmd.log'),
-      });
-    }
-    if (isRunning(state.node)) return;
-    const log = join(directory, 'log', 'output.log');
-    state.node = await startDetached(state.server, [], { env: environment(state), cwd: directory, log });
-  },
-
-  async stop(state) {
-    await end(state.node, { signal: 'SIGTERM' });
-  },
-
-  async kill(state) {
-    await end(state.node, { signal: 'SIGKILL' });
-  },
-
-  async remove(state) {
-    await end(state.node, { signal: 'SIGTERM', within: 10_000 });
-    await end(state.epmd, { signal: 'SIGTERM' });
-  },
-
-  async isRunning(state) {
-    return isRunning(state.node);
-  },
-
-  async lastWords({ directory }) {
-    const log = join(directory, 'log', 'output.log');
-    return existsSync(log) ? tail(readFileSync(log, 'utf8'), 15) : '(none)';
-  },
-
-  async control(state, args) {
-    const tool = join(dirname(state.server), 'rabbitmqctl');
-    const { ok, output } = await run(tool, args, { env: environment(state), timeout: 60_000 });
-    if (!ok) throw new Error(`rabbitmqctl ${args[0]} failed: ${tail(output)}`);
-    return output;
-  },
-};
+/** Another Debian's, beside the machine's own. @param {'bookworm' | 'trixie'} suite */
+const fromRoot = (suite) =>
+  onNode({
+    name: `Debian's package in a root of ${suite}`,
+    missing: (say) => rootMissing(suite, ['rabbitmq-server'], say),
+    server: () => '/usr/lib/rabbitmq/bin/rabbitmq-server',
+    enter: (directory, ...command) => enterRoot(suite, directory, command),
+  });
 
 /** @type {Broker} */
 export const rabbitmq = {
   name: 'rabbitmq',
   variable: 'RABBITMQ_URL',
   probe,
-  ways: [inContainer, fromPackage],
+  ways: [inContainer('rabbitmq:4'), fromPackage],
 };
 
 /** @param {Parameters<typeof shared.up>[1]} [options] */
@@ -142,11 +86,42 @@ export const kill = () => shared.sharedInstance(rabbitmq).kill();
 /** Starts the shared broker again on its old data and address. */
 export const restart = () => shared.sharedInstance(rabbitmq).start();
 
+/** How each release that tests can ask for is had: those of Debian 12 and of Debian 13. */
+const releases = {
+  '3.10': [inContainer('rabbitmq:3.10'), only('3.10', fromPackage), fromRoot('bookworm')],
+  '4.0': [inContainer('rabbitmq:4.0'), only('4.0', fromPackage), fromRoot('trixie')],
+};
+
 /**
  * A RabbitMQ of the calling test's own, which it may kill and start again. In the end it calls `remove`.
- * @param {Parameters<typeof startPrivate>[1]} [options]
+ * @param {Parameters<typeof startPrivate>[1] & { release?: keyof typeof releases }} [options] `release`: default whichever is at hand
  */
-export const startRabbitmq = (options) => startPrivate(rabbitmq, options);
+export const startRabbitmq = ({ release, ...options } = {}) =>
+  startPrivate(release === undefined ? rabbitmq : { ...rabbitmq, ways: releases[release] }, options);
+
+/**
+ * A way, where it leads to this release and to no other.
+ * @param {string} release
+ * @param {Way} way
+ * @returns {Way}
+ */
+function only(release, way) {
+  return {
+    ...way,
+    async missing(say) {
+      const problem = await way.missing(say);
+      if (problem) return problem;
+      const version = await packageVersion();
+      return version.startsWith(`${release}.`) ? undefined : `it is RabbitMQ ${version}`;
+    },
+  };
+}
+
+/** Of the program that {@link server} finds; it stands in the path that its link leads to. */
+async function packageVersion() {
+  const path = realpathSync(server() ?? '');
+  return /rabbitmq_server-(\d+\.\d+\.\d+)/.exec(path)?.[1] ?? 'of an unknown version';
+}
 
 /**
  * Resolves once the quorum queues of these names would outlive `kill`. A node writes the name of a new one about a
@@ -179,11 +154,6 @@ async function namesOnDisk(directory) {
   return file ? readFileSync(join(data, file), 'latin1') : '';
 }
 
-/** The default user of every RabbitMQ, which may log in from loopback only. @param {number | undefined} port */
-function address(port) {
-  return `amqp://guest:guest@127.0.0.1:${port}`;
-}
-
 /**
  * The program itself. Debian's command of the same name is a wrapper that runs it as another user, who may not write
  * to our directories; so the real one is looked for first.
@@ -197,36 +167,6 @@ function server() {
     '/usr/local/sbin',
   ];
   return directories.map((directory) => join(directory, 'rabbitmq-server')).find((file) => existsSync(file));
-}
-
-/**
- * Everything a node would otherwise share with others of this machine, or put in the system's directories.
- * @param {State} state
- * @returns {NodeJS.ProcessEnv}
- */
-function environment({ directory, ports }) {
-  return {
-    PATH: process.env.PATH,
-    LANG: 'C.UTF-8',
-    // Erlang keeps its cookie here, the secret by which nodes know one another.
-    HOME: directory,
-    ERL_EPMD_PORT: String(ports.epmd),
-    ERL_EPMD_ADDRESS: '127.0.0.1',
-    // `localhost` keeps the name resolvable, and the same, wherever the machine's own name leads.
-    RABBITMQ_NODENAME: `nest-messaging-${ports.distribution}@localhost`,
-    RABBITMQ_DIST_PORT: String(ports.distribution),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
-    RABBITMQ_CONFIG_FILE: join(directory, 'rabbitmq.conf'),
-    RABBITMQ_ADVANCED_CONFIG_FILE: join(directory, 'advanced.config'),
-    RABBITMQ_CONF_ENV_FILE: join(directory, 'rabbitmq-env.conf'),
-    RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, 'enabled_plugins'),
-    RABBITMQ_MNESIA_BASE: join(directory, 'data'),
-    RABBITMQ_LOG_BASE: join(directory, 'log'),
-    RABBITMQ_LOGS: join(directory, 'log', 'node.log'),
-    RABBITMQ_PID_FILE: join(directory, 'node.pid'),
-    // Makes the start script become the node instead of guarding it, so that the pid we know is the node's.
-    RUNNING_UNDER_SYSTEMD: 'true',
-  };
 }
 
 /**

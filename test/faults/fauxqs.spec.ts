@@ -1,0 +1,4 @@
+import { describeFaults } from './describe-faults.js';
+import { awsGround } from './grounds/aws.js';
+
+describeFaults(awsGround('fauxqs'));

@@ -1,0 +1,50 @@
+import type { TestBroker } from '@nest-messaging/testing/conformance';
+import type { BrokerConfig } from './application.js';
+import type { Way } from './network.js';
+
+/** A broker in one version, or with one client: a column of the table of faults. */
+export interface Ground {
+  /** Of its file among the results. */
+  readonly id: string;
+  readonly name: string;
+  /** Why nothing of it can run here. */
+  readonly missing?: string | undefined;
+  /** What cannot be done to it, and why. */
+  readonly lacks: Partial<Readonly<Record<Need, string>>>;
+  /** Starts a broker of the caller's own, and a network before it. */
+  readonly start: () => Promise<Site>;
+}
+
+/** What a row does to a broker, beyond what it does to the network and to applications. */
+export type Need =
+  /** It runs elsewhere than the application, and keeps what it has. */
+  | 'network'
+  /** It can be killed and started again. */
+  | 'restart'
+  /** It counts how often a message was delivered. */
+  | 'counts'
+  /** Others than the module can publish. */
+  | 'foreign'
+  /** It is quick enough for ten thousand messages. */
+  | 'bulk';
+
+export interface Site {
+  /** As the broker itself tells it. */
+  readonly version: string;
+  /** What it holds outlives a process. */
+  readonly durable: boolean;
+  /** For applications, with the network between. */
+  readonly broker: BrokerConfig;
+  /** The same broker, where nobody listens, with a secret that must not be seen. */
+  readonly nowhere: (host: string) => { readonly broker: BrokerConfig; readonly secret: string };
+  readonly network: Way;
+  /** The same broker, for what the conformance suite shows. */
+  readonly underTest: () => Promise<TestBroker> | TestBroker;
+  readonly kill: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+  /** After it was killed or stopped. Resolves once it serves. */
+  readonly restart: () => Promise<void>;
+  /** Resolves once what an application made outlives a kill. */
+  readonly settled: (namespace: string) => Promise<void>;
+  readonly remove: () => Promise<void>;
+}

@@ -1,0 +1,53 @@
+import { quorumQueuesWritten, startRabbitmq } from '../../../scripts/brokers/rabbitmq.mjs';
+import { rabbitmqUnderTest } from '../../conformance/rabbitmq-under-test.js';
+import type { BrokerConfig } from '../application.js';
+import type { Ground } from '../ground.js';
+import { startNetwork } from '../network.js';
+
+const config = (url: string): BrokerConfig => ({
+  name: 'rabbitmq',
+  // As short as lets a broken connection be noticed within a row.
+  options: { url, client: { heartbeat: 2 } },
+});
+
+/** @param release as Debian has it */
+export const rabbitmqGround = (release: '3.10' | '4.0'): Ground => ({
+  id: `rabbitmq-${release}`,
+  name: 'RabbitMQ',
+  lacks: {},
+  async start() {
+    const broker = await startRabbitmq({ release });
+    // Where the conformance suite looks for it.
+    process.env['RABBITMQ_URL'] = broker.url;
+    const network = await startNetwork(broker.directory);
+    const { host, username, password } = new URL(broker.url);
+    const way = await network.way(host);
+    return {
+      version: (await broker.control('version')).trim(),
+      durable: true,
+      broker: config(`amqp://${username}:${password}@${way.address}`),
+      nowhere: (at) => ({ broker: config(`amqp://someone:s3cret@${at}`), secret: 's3cret' }),
+      network: way,
+      underTest: rabbitmqUnderTest,
+      kill: broker.kill,
+      stop: broker.stop,
+      restart: broker.start,
+      async settled(namespace) {
+        const rows = (
+          await broker.control('list_queues', '--silent', '--no-table-headers', 'name', 'type')
+        ).split('\n');
+        const mine = rows
+          .map((row) => row.split('\t'))
+          .filter(([name, type]) => name?.startsWith(`${namespace}.`) && type?.trim().includes('quorum'));
+        await quorumQueuesWritten(
+          broker,
+          mine.map(([name]) => name!),
+        );
+      },
+      async remove() {
+        await network.stop();
+        await broker.remove();
+      },
+    };
+  },
+});

@@ -1,0 +1,217 @@
+// The small application that faults happen to, as compiled code and a process of its own. What it is comes in
+// APPLICATION (see application.ts), what it shall do on standard input, what it did goes to standard output: one JSON a line.
+import 'reflect-metadata';
+import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+import { NestFactory } from '@nestjs/core';
+import {
+  DeadLetters,
+  EventBus,
+  MessagingHealth,
+  MessagingModule,
+  OnEvent,
+  OnQueue,
+  memory,
+} from '@nest-messaging/core';
+import { aws } from '@nest-messaging/aws';
+import { kafka } from '@nest-messaging/kafka';
+import { rabbitmq } from '@nest-messaging/rabbitmq';
+
+/** @typedef {import('./application.js').ApplicationConfig} Config */
+/** @typedef {import('./application.js').HandlerConfig} HandlerConfig */
+/** @typedef {import('./application.js').Load} Load */
+/** @typedef {import('./application.js').Told} Told */
+
+/** Written before anything else can happen, so that a killed process has told all that it did. @param {Told} told */
+function tell(told) {
+  writeSync(1, `${JSON.stringify(told)}\n`);
+}
+
+for (const event of /** @type {const} */ (['uncaughtException', 'unhandledRejection']))
+  process.on(event, (error) => tell({ told: 'unhandled', event, text: String(error?.stack ?? error) }));
+
+/** @type {Config} */
+const config = JSON.parse(/** @type {string} */ (process.env.APPLICATION));
+
+/** @param {HandlerConfig} handler */
+function handlerOf({ topic, queue, options, ms = 0, act: usual = 'succeed' }) {
+  const group = options?.group ?? config.service;
+  class Handler {
+    /**
+     * @param {import('./application.js').Payload | undefined} payload
+     * @param {import('@nest-messaging/core').MessageContext} context
+     */
+    async on(payload, { id, key, attempt, topic: from }) {
+      const about = { id, group, topic: from, attempt, ...(key === undefined ? {} : { key }) };
+      tell({ told: 'began', ...about });
+      const { act = usual, times = Number.POSITIVE_INFINITY, ms: own = ms } = payload ?? {};
+      if (own > 0) await wait(own);
+      if (act === 'hang') await new Promise(() => undefined);
+      if (act === 'die') process.kill(process.pid, 'SIGKILL');
+      if (act === 'fail' && attempt <= times) {
+        tell({ told: 'failed', ...about });
+        throw new Error('told to fail');
+      }
+      tell({ told: 'handled', ...about });
+    }
+  }
+  const decorate =
+    queue === undefined ? OnEvent(/** @type {string} */ (topic), options) : OnQueue(queue, options);
+  decorate(
+    Handler.prototype,
+    'on',
+    /** @type {TypedPropertyDescriptor<Handler['on']>} */ (
+      Object.getOwnPropertyDescriptor(Handler.prototype, 'on')
+    ),
+  );
+  return Handler;
+}
+
+const makers = { aws, kafka, rabbitmq, memory };
+
+class AppModule {}
+Reflect.defineMetadata(
+  'imports',
+  [
+    MessagingModule.forRoot({
+      service: config.service,
+      namespace: config.namespace,
+      broker: makers[config.broker.name](/** @type {never} */ (config.broker.options)),
+      ...config.module,
+    }),
+  ],
+  AppModule,
+);
+Reflect.defineMetadata('providers', config.handlers.map(handlerOf), AppModule);
+
+/** @param {string} level */
+const log =
+  (level) =>
+  /** @param {unknown} message @param {unknown[]} more */
+  (message, ...more) =>
+    tell({ told: 'log', level, text: [message, ...more].join(' ') });
+const logger = { log: log('log'), warn: log('warn'), error: log('error'), fatal: log('fatal') };
+
+/** @type {import('@nestjs/common').INestApplicationContext} */
+let app;
+try {
+  app = await NestFactory.createApplicationContext(AppModule, { logger, abortOnError: false });
+} catch (error) {
+  tell({ told: 'refused', ...described(error) });
+  process.exit(1);
+}
+app.enableShutdownHooks();
+const bus = app.get(EventBus);
+const health = app.get(MessagingHealth);
+const letters = app.get(DeadLetters);
+
+/** @param {any} error */
+function described(error) {
+  const text = [];
+  for (let each = error; each instanceof Error && text.length < 10; each = each.cause)
+    text.push(
+      `${each.name}: ${each.message}`,
+      ...(each instanceof AggregateError ? each.errors.map(String) : []),
+    );
+  return { code: error?.code, retryable: error?.retryable, text: text.join(' < ') || String(error) };
+}
+
+/** @type {Map<string, () => Promise<unknown>>} */
+const loads = new Map();
+
+/** @param {Load} load */
+function begin({
+  name,
+  topic,
+  queue,
+  lanes = 1,
+  count = Number.POSITIVE_INFINITY,
+  keys,
+  size = 0,
+  pause = 0,
+  payload = {},
+  delay,
+}) {
+  let going = true;
+  let next = 0;
+  let pending = 0;
+  const filling = 'x'.repeat(size);
+  const lane = async () => {
+    while (going && next < count) {
+      const n = next++;
+      const id = `${name}-${n}`;
+      const options = {
+        messageId: id,
+        ...(keys && { key: `k${n % keys}` }),
+        ...(delay !== undefined && { delay }),
+      };
+      const body = { ...payload, n, ...(size > 0 && { filling }) };
+      const began = performance.now();
+      pending++;
+      tell({ told: 'publishing', id });
+      try {
+        if (queue === undefined) await bus.publish(/** @type {string} */ (topic), body, options);
+        else await bus.enqueue(queue, body, options);
+        tell({ told: 'resolved', id, ms: performance.now() - began });
+      } catch (error) {
+        tell({ told: 'rejected', id, ms: performance.now() - began, ...described(error) });
+      }
+      pending--;
+      if (pause > 0) await wait(pause);
+    }
+  };
+  const done = Promise.all(Array.from({ length: lanes }, lane));
+  loads.set(name, async () => {
+    going = false;
+    await done;
+    return { begun: next, pending };
+  });
+  return done;
+}
+
+/** What a process holds, to be compared with what it held before. */
+function held() {
+  globalThis.gc?.();
+  const kinds = /** @type {Record<string, number>} */ ({});
+  for (const kind of process.getActiveResourcesInfo()) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heapUsed, rss, kinds };
+}
+
+/** @type {{ [name: string]: (argument: any) => unknown }} */
+const commands = {
+  health: () => health.check(),
+  letters: async ({ source, limit = 100_000 }) =>
+    (await letters.list(source, limit)).map(({ message, attempts, failure, group }) => ({
+      id: message.id,
+      attempts,
+      group,
+      failure: failure.message,
+      body: Buffer.from(message.body).toString('base64'),
+      headers: message.headers,
+    })),
+  redrive: ({ source, ids = 'all' }) => letters.redrive(source, ids),
+  publish: async (load) => {
+    await begin({ ...load, count: load.count ?? 1 });
+    loads.delete(load.name);
+  },
+  begin: (load) => void begin(load),
+  end: (name) => loads.get(name)?.(),
+  held,
+  close: async () => {
+    await app.close();
+    // What is left open keeps the process from ending, and that is seen.
+    process.stdin.destroy();
+  },
+};
+
+createInterface({ input: process.stdin }).on('line', async (line) => {
+  const { ask, command, argument } = JSON.parse(line);
+  try {
+    tell({ told: 'answer', ask, value: await commands[command]?.(argument) });
+  } catch (error) {
+    tell({ told: 'answer', ask, error: described(error) });
+  }
+});
+tell({ told: 'ready' });

@@ -1,0 +1,11 @@
+import type { Need } from './ground.js';
+import type { Stage } from './stage.js';
+
+/** One fault that is survived, and how that is seen. */
+export interface Row {
+  readonly number: number;
+  readonly fault: string;
+  /** What the broker must have for the fault to mean anything. */
+  readonly needs: readonly Need[];
+  readonly run: (stage: Stage) => Promise<void>;
+}

@@ -1,0 +1,8 @@
+import type { Row } from '../row.js';
+import { brokerRows } from './broker.js';
+import { handlerRows } from './handlers.js';
+import { processRows } from './processes.js';
+
+export const rows: readonly Row[] = [...brokerRows, ...handlerRows, ...processRows].sort(
+  (a, b) => a.number - b.number,
+);
