@@ -66,5 +66,6 @@ export {
   type MessagingOptionsFactory,
   type PublishLimits,
   type ReplayOptions,
+  type RetiredHandler,
   type SubscriptionSource,
 } from './nest/index.js';

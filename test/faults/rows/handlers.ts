@@ -94,6 +94,38 @@ export const handlerRows: readonly Row[] = [
       'A message whose names or headers cannot be sent is refused before it is sent',
     ],
   ),
+  {
+    number: 26,
+    fault: 'an event for which no handler exists any more',
+    needs: ['network'],
+    async run(stage) {
+      const { ledger, until } = stage;
+      const topics = ['kept', 'dropped'] as const;
+      // They subscribe, and are gone before anything is published.
+      await (await stage.start({ handlers: topics.map((topic) => ({ topic })) })).stop('SIGTERM');
+      const next = await stage.start({
+        handlers: [],
+        module: {
+          retired: [
+            { topic: 'kept', outcome: 'dead-letter' },
+            { topic: 'dropped', outcome: 'discard' },
+          ],
+        },
+      });
+      for (const topic of topics) await next.publish({ name: topic, topic, count: 20, lanes: 5 });
+      const counted = (what: string): number =>
+        next.told.filter((one) => one.told === 'log' && one.text.includes(what)).length;
+      await until(
+        () => counted('is discarded') === 20 && counted('is dead-lettered') === 20,
+        'each to be counted',
+      );
+      ledger.setAside(await next.letters({ topic: 'kept' }));
+      assert.equal(ledger.dead.size, 20);
+      assert.ok([...ledger.dead.values()].every(({ failure }) => failure.includes('is retired')));
+      assert.deepEqual(await next.letters({ topic: 'dropped' }), []);
+      assert.deepEqual(ledger.violations, []);
+    },
+  },
   shownBy(
     29,
     'dead letters are redriven',

@@ -9,6 +9,7 @@ export {
   type MessagingOptionsFactory,
 } from './messaging.module.js';
 export type { ConnectionOptions, MessagingModuleOptions, PublishLimits } from './module-options.js';
+export type { RetiredHandler } from './retired.js';
 export type { SubscriptionSource } from './subscription-source.js';
 export { Subscriptions, type ReplayOptions } from './subscriptions.js';
 export { ENGINES, TEST_SEAMS, type TestSeams } from './tokens.js';

@@ -3,6 +3,7 @@ import { ExternalContextCreator, type ModulesContainer } from '@nestjs/core';
 import type { Engine } from '../engine/index.js';
 import { findHandlers, findMistakenListeners } from './discovery.js';
 import { createInvoker } from './invoker.js';
+import type { inPlaceOf } from './retired.js';
 import { onSecondSignal } from './second-signal.js';
 import { DEFAULT_CONNECTION, engineNamed, type Engines } from './runtime.js';
 
@@ -24,6 +25,7 @@ export function createLifecycle(
   nest: ExternalContextCreator,
   logger: Logger,
   drainTimeout: number,
+  retired: readonly ReturnType<typeof inPlaceOf>[],
 ): Lifecycle {
   const all: readonly Engine[] = [...engines.values()];
   let ignoreSignals = (): void => undefined;
@@ -36,6 +38,7 @@ export function createLifecycle(
         defaultGroup,
         invoke: createInvoker(host, nest),
       });
+    for (const { connection, spec } of retired) engineNamed(engines, connection, spec.label).register(spec);
     for (const label of findMistakenListeners(modules))
       logger.warn(
         `${label} is decorated with OnEvent of @nestjs/event-emitter, which this application does not use: import OnEvent from @nest-messaging/core`,

@@ -20,6 +20,7 @@ import { logEvent } from './log.js';
 import { MessagingFeatureModule, type MessagingFeatureOptions } from './messaging-feature.module.js';
 import { MessagingHealth } from './messaging-health.js';
 import { checkModuleOptions, type MessagingModuleOptions } from './module-options.js';
+import { inPlaceOf } from './retired.js';
 import { Subscriptions } from './subscriptions.js';
 import { DEFAULT_CONNECTION, DEFAULT_SERVICE, openEngines, type Engines } from './runtime.js';
 import { ENGINES, LIFECYCLE, OPTIONS, TEST_SEAMS, type TestSeams } from './tokens.js';
@@ -167,11 +168,18 @@ function compose(
         inject: [ENGINES, OPTIONS, ModulesContainer, ExternalContextCreator],
         useFactory: (
           engines: Engines,
-          { drainTimeout = '25s' }: MessagingModuleOptions,
+          { drainTimeout = '25s', retired = [], service = DEFAULT_SERVICE }: MessagingModuleOptions,
           modules: ModulesContainer,
           nest: ExternalContextCreator,
         ): Lifecycle =>
-          createLifecycle(engines, modules, nest, new Logger('Messaging'), milliseconds(drainTimeout)),
+          createLifecycle(
+            engines,
+            modules,
+            nest,
+            new Logger('Messaging'),
+            milliseconds(drainTimeout),
+            retired.map((each) => inPlaceOf(each, service)),
+          ),
       },
       ...buses,
       {

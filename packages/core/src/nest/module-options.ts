@@ -12,6 +12,7 @@ import {
   type Topology,
 } from '../contract/index.js';
 import { handlerDefaultsSchema, type Codec, type HandlerDefaults } from '../engine/index.js';
+import { retiredSchema, type RetiredHandler } from './retired.js';
 
 /** How much may wait to be published, and for how long. */
 export interface PublishLimits {
@@ -60,6 +61,8 @@ export interface MessagingModuleOptions extends ConnectionOptions {
   readonly transports?: readonly BrokerFactory<any>[];
   /** Longest that running handlers may take to end at shutdown. @default '25s' */
   readonly drainTimeout?: Duration;
+  /** Handlers that are no more, and what becomes of the messages that still come for them. @default none */
+  readonly retired?: readonly RetiredHandler[];
   /** How payloads become bytes. @default JSON */
   readonly codec?: Codec;
 }
@@ -98,6 +101,7 @@ const optionsSchema: v.GenericSchema<MessagingModuleOptions> = v.strictObject({
     ),
   ),
   drainTimeout: v.optional(durationSchema),
+  retired: v.optional(v.array(retiredSchema)),
   codec: v.optional(
     v.custom<Codec>(
       (value) => typeof (value as Codec)?.decode === 'function',

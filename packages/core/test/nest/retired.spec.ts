@@ -1,0 +1,99 @@
+import { describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import {
+  ConfigurationError,
+  defineEvent,
+  memory,
+  OnEvent,
+  RegistrationError,
+  type MessagingModuleOptions,
+} from '@nest-messaging/core';
+import { compile, eventually, start } from '../support/application.js';
+
+@Injectable()
+class Invoices {
+  @OnEvent('order.placed')
+  bill(): void {}
+}
+
+const retired = (...handlers: unknown[]): MessagingModuleOptions =>
+  ({ service: 'shop', retired: handlers }) as MessagingModuleOptions;
+
+describe('A retired handler', () => {
+  it.each([
+    ['a topic', { topic: 'order.placed' }],
+    ['a contract', { topic: defineEvent('order.placed') }],
+    ['another group', { topic: 'order.placed', group: 'audit' }],
+    ['a pattern', { topic: 'order.*' }],
+  ])('of %s sets messages aside at their first attempt, and says why', async (_, source) => {
+    const { bus, deadLetters } = await start({}, retired({ ...source, outcome: 'dead-letter' }));
+    await bus.publish('order.placed', { id: 1 });
+    const [letter] = await eventually(
+      () => deadLetters.list(source),
+      ({ length }) => length === 1,
+    );
+    expect(letter).toMatchObject({
+      attempts: 1,
+      failure: { name: 'DeadLetter', message: expect.stringContaining('is retired') },
+    });
+  });
+
+  it('of a queue does so with tasks', async () => {
+    const { bus, deadLetters } = await start({}, retired({ queue: 'letters', outcome: 'dead-letter' }));
+    await bus.enqueue('letters', { to: 'someone' });
+    await eventually(
+      () => deadLetters.list({ queue: 'letters' }),
+      ({ length }) => length === 1,
+    );
+  });
+
+  it('can discard messages, which counts them', async () => {
+    const { bus, deadLetters, until } = await start(
+      {},
+      retired({ topic: 'order.placed', outcome: 'discard' }),
+    );
+    await bus.publish('order.placed', { id: 1 });
+    const { error } = await until('discarded');
+    expect(error).toMatchObject({ message: "the handler of 'order.placed' in group 'shop' is retired" });
+    expect(await deadLetters.list({ topic: 'order.placed' })).toEqual([]);
+  });
+
+  it('leaves the handlers of other groups alone', async () => {
+    const { bus, until } = await start(
+      { providers: [Invoices] },
+      retired({ topic: 'order.placed', group: 'audit', outcome: 'discard' }),
+    );
+    await bus.publish('order.placed', { id: 1 });
+    await Promise.all([until('handled'), until('discarded')]);
+  });
+
+  it('may belong to another connection', async () => {
+    const { app } = await start(
+      {},
+      {
+        service: 'shop',
+        connections: { legacy: { broker: memory() } },
+        retired: [{ topic: 'order.placed', connection: 'legacy', outcome: 'discard' }],
+      },
+    );
+    expect(app).toBeDefined();
+  });
+
+  it('that still exists is refused', async () => {
+    const app = await compile(
+      { providers: [Invoices] },
+      retired({ topic: 'order.placed', outcome: 'discard' }),
+    );
+    await expect(app.init()).rejects.toThrow(RegistrationError);
+  });
+
+  it.each([
+    ['no source', { outcome: 'discard' }],
+    ['two', { topic: 'a', queue: 'b', outcome: 'discard' }],
+    ['a queue with a group', { queue: 'a', group: 'b', outcome: 'discard' }],
+    ['an end that is none', { topic: 'a', outcome: 'ignore' }],
+    ['a key that is unknown', { topic: 'a', outcome: 'discard', event: 'b' }],
+  ])('with %s is refused', async (_, handler) => {
+    await expect(compile({}, retired(handler))).rejects.toThrow(ConfigurationError);
+  });
+});
