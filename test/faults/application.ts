@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type {
   DeadLetteredMessage,
@@ -134,15 +135,15 @@ const program = fileURLToPath(new URL('./program.mjs', import.meta.url));
 export function launch(config: ApplicationConfig, ledger: Ledger): Application {
   const child = spawn(process.execPath, ['--expose-gc', '--no-warnings=ExperimentalWarning', program], {
     env: { ...process.env, NODE_OPTIONS: '', APPLICATION: JSON.stringify(config) },
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'inherit', 'inherit', 'pipe'],
   });
   const told: Told[] = [];
   const asked = new Map<number, (answer: Extract<Told, { told: 'answer' }>) => void>();
   let ended: Application['ended'];
   let asks = 0;
   // It may end while it is asked.
-  child.stdin.on('error', () => {});
-  createInterface({ input: child.stdout }).on('line', (line) => {
+  child.stdin!.on('error', () => {});
+  createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
     const one = JSON.parse(line) as Told;
     told.push(one);
     ledger.enter(one, child.pid!);
@@ -164,7 +165,7 @@ export function launch(config: ApplicationConfig, ledger: Ledger): Application {
         else resolve(value as T);
       });
       if (ended) return asked.get(number)!({ told: 'answer', ask: number, error: { text: 'it has ended' } });
-      child.stdin.write(`${JSON.stringify({ ask: number, command, argument })}\n`);
+      child.stdin!.write(`${JSON.stringify({ ask: number, command, argument })}\n`);
     });
 
   const health = (): Promise<MessagingHealthReport> => ask('health');

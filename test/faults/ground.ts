@@ -23,6 +23,8 @@ export type Need =
   | 'restart'
   /** It counts how often a message was delivered. */
   | 'counts'
+  /** A delivery ends by itself unless the process shows that it lives. */
+  | 'expiry'
   /** Others than the module can publish. */
   | 'foreign'
   /** It is quick enough for ten thousand messages. */

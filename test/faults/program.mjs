@@ -1,5 +1,5 @@
 // The small application that faults happen to, as compiled code and a process of its own. What it is comes in
-// APPLICATION (see application.ts), what it shall do on standard input, what it did goes to standard output: one JSON a line.
+// APPLICATION (see application.ts), what it shall do on standard input, what it did goes to file descriptor 3: one JSON a line.
 import 'reflect-metadata';
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -23,9 +23,12 @@ import { rabbitmq } from '@nest-messaging/rabbitmq';
 /** @typedef {import('./application.js').Load} Load */
 /** @typedef {import('./application.js').Told} Told */
 
+/** A pipe of its own: Node makes standard output one that may refuse to take more. */
+const TOLD = 3;
+
 /** Written before anything else can happen, so that a killed process has told all that it did. @param {Told} told */
 function tell(told) {
-  writeSync(1, `${JSON.stringify(told)}\n`);
+  writeSync(TOLD, `${JSON.stringify(told)}\n`);
 }
 
 for (const event of /** @type {const} */ (['uncaughtException', 'unhandledRejection']))

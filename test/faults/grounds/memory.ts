@@ -13,6 +13,7 @@ export const memoryGround: Ground = {
   lacks: {
     network: 'nothing is between the application and its messages, and they end with it',
     restart: 'it is never away',
+    expiry: 'nothing takes a message back from a handler',
     counts: 'what kills the process ends its messages, too',
     foreign: 'nothing outside the process can reach it',
   },

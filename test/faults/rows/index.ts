@@ -1,8 +1,9 @@
 import type { Row } from '../row.js';
 import { brokerRows } from './broker.js';
 import { handlerRows } from './handlers.js';
+import { pressureRows } from './pressure.js';
 import { processRows } from './processes.js';
 
-export const rows: readonly Row[] = [...brokerRows, ...handlerRows, ...processRows].sort(
+export const rows: readonly Row[] = [...brokerRows, ...handlerRows, ...pressureRows, ...processRows].sort(
   (a, b) => a.number - b.number,
 );

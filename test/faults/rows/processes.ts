@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ApplicationConfig } from '../application.js';
 import type { Row } from '../row.js';
 import { WORK } from '../stage.js';
 
@@ -64,6 +65,24 @@ export const processRows: readonly Row[] = [
     },
   },
   {
+    number: 17,
+    fault: 'a handler is slower than a session or a visibility time-out',
+    needs: ['expiry'],
+    async run(stage) {
+      const { ledger, until } = stage;
+      const worker = await stage.start({
+        handlers: [{ topic: WORK, ms: 14_000, options: { concurrency: 5 } }],
+      });
+      // Another one would get what expires.
+      await stage.start({ handlers: [{ topic: WORK, ms: 14_000, options: { concurrency: 5 } }] });
+      await worker.publish({ name: 'm', topic: WORK, count: 8 });
+      await until(() => ledger.handled().size === 8, 'all of them to be handled', 60_000);
+      await stage.balance(worker);
+      assert.equal(ledger.runs.filter(({ told }) => told === 'began').length, 8, 'some were handled twice');
+      await stage.health(worker, true);
+    },
+  },
+  {
     number: 30,
     fault: 'SIGTERM with 50 handlers running',
     needs: [],
@@ -123,6 +142,39 @@ export const processRows: readonly Row[] = [
       assert.deepEqual([...ledger.pending], [], 'publishes that never settled');
       for (const { code } of ledger.rejected.values()) assert.equal(code, 'CLOSED');
       if (stage.site.durable) await stage.balance(await stage.start());
+    },
+  },
+  {
+    number: 35,
+    fault: 'a rolling deployment: members of a group differ in what they handle',
+    needs: ['network'],
+    async run(stage) {
+      const { ledger, until } = stage;
+      const handling = (...topics: readonly string[]): Partial<ApplicationConfig> => ({
+        handlers: topics.map((topic) => ({ topic })),
+      });
+      const topics = ['a', 'b', 'c'];
+      const old = [await stage.start(handling('a', 'b')), await stage.start(handling('a', 'b', 'c'))];
+      const publisher = await stage.start({ handlers: [] });
+      for (const topic of topics) await publisher.begin({ name: topic, topic, pause: 20 });
+      const eachGoesOn = async (): Promise<void> => {
+        const count = (topic: string): number =>
+          [...ledger.handled().keys()].filter((id) => id.startsWith(`${topic}-`)).length;
+        const before = topics.map(count);
+        await until(
+          () => topics.every((topic, i) => count(topic) > before[i]! + 10),
+          () => `each topic to go on: ${topics.map((topic) => `${topic} ${count(topic)}`).join(', ')}`,
+        );
+      };
+      await eachGoesOn();
+      for (const each of old) {
+        await stage.start(handling('b', 'c', 'a'));
+        await eachGoesOn();
+        await each.stop('SIGTERM');
+        await eachGoesOn();
+      }
+      for (const topic of topics) await publisher.end(topic);
+      await stage.balance(publisher);
     },
   },
   {
