@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   fromCloudEvent,
+  MessageTooLargeError,
   MODULE_PREFIX,
   toCloudEvent,
   type DeadLetteredMessage,
@@ -48,13 +49,34 @@ const OF_BROKER = /^(CC|BCC|x-death|x-delivery-count|x-acquired-count|x-(first|l
 
 export const isOfBroker = (name: string): boolean => OF_BROKER.test(name);
 
-/** What goes to the broker: any AMQP client reads the body as it is, and the properties it knows. */
+/**
+ * Bytes of a message's headers. amqplib encodes 64 KiB of them; what its copies carry besides, the last error's text
+ * above all, needs room, or it could be published and never set aside.
+ */
+const MOST_HEADERS = 56 * 1024;
+
+function checkSize(headers: Properties['headers']): void {
+  let size = 0;
+  for (const name in headers)
+    size += Buffer.byteLength(name) + Buffer.byteLength(headers[name] as string) + 6;
+  if (size > MOST_HEADERS)
+    throw new MessageTooLargeError(
+      `the message's headers have ${size} bytes: at most ${MOST_HEADERS} can be sent; put what is long into the body`,
+    );
+}
+
+/**
+ * What goes to the broker: any AMQP client reads the body as it is, and the properties it knows.
+ * @throws {MessageTooLargeError} for headers that its copies would have no room for
+ */
 export function toProperties(message: OutgoingMessage, service: string): Properties {
   const { publishedAt } = message;
   const cloudEvent = Object.entries(toCloudEvent(message)).map(([name, value]) => [
     `${CLOUD_EVENTS}${name}`,
     value,
   ]);
+  const headers = { ...message.headers, ...Object.fromEntries(cloudEvent) };
+  checkSize(headers);
   return {
     messageId: message.id,
     // AMQP counts seconds; `cloudEvents:time` has the milliseconds.
@@ -64,7 +86,7 @@ export function toProperties(message: OutgoingMessage, service: string): Propert
     appId: service,
     type: message.destination.name,
     persistent: true,
-    headers: { ...message.headers, ...Object.fromEntries(cloudEvent) },
+    headers,
   };
 }
 

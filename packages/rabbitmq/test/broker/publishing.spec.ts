@@ -26,6 +26,21 @@ describe('Publishing', () => {
     }
   });
 
+  it('with as many headers as can be sent leaves room for what a dead letter tells', async () => {
+    const { open } = stage();
+    const application = await open();
+    const failure = { name: 'Error', message: 'x'.repeat(10_000), at: 0 };
+    const probe = await application.subscribe('a', () => ({ type: 'dead-letter', failure, attempts: 1 }));
+    const headers = (bytes: number) => ({ headers: { long: 'x'.repeat(bytes) } });
+    await expect(application.publish('a', '', headers(57_344))).rejects.toMatchObject({
+      code: 'MESSAGE_TOO_LARGE',
+    });
+    await application.publish('a', '', headers(56_500));
+    const letters = () => application.transport.deadLetters.list(probe.subscription, 9);
+    await until(async () => (await letters()).length === 1, 'the dead letter');
+    expect((await letters())[0]!.message.headers['long']).toHaveLength(56_500);
+  });
+
   it('to an exchange that was deleted meanwhile makes it anew', async () => {
     const { open, foreign, mark } = stage();
     const application = await open();
