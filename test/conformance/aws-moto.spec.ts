@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
-import { describeTransport } from '@nest-messaging/testing/conformance';
+import { describeTransport, type TestBroker } from '@nest-messaging/testing/conformance';
 import { startAws } from '../../scripts/brokers/aws.mjs';
 import { describeHere } from '../support/describe-here.js';
 import { awsUnderTest } from './aws-under-test.js';
@@ -28,8 +28,12 @@ describeHere(
       moto = await startAws({ by: 'moto' });
     }, 600_000);
 
-    // It serves one request at a time.
-    describeTransport({ name: 'aws, by moto', create, together: 3 }, { afterAll, describe, it: itHere });
+    // It serves one request at a time, and hands messages to pollers that have gone.
+    const patient = async (): Promise<TestBroker> => ({ ...(await create()), patience: 60_000 });
+    describeTransport(
+      { name: 'aws, by moto', create: patient, together: 3 },
+      { afterAll, describe, it: itHere },
+    );
 
     // All that it holds goes with it.
     afterAll(() => moto?.remove());

@@ -242,7 +242,7 @@ export function createStage(under: TestBroker): OwnStage {
       service.engine.open();
       return service;
     },
-    until: (condition, what, limit = LIMIT) =>
+    until: (condition, what, limit = under.patience ?? LIMIT) =>
       under.clock ? untilVirtual(condition, what, limit) : untilReal(condition, what, limit),
     hook(name) {
       const given = under[name];

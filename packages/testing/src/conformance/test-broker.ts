@@ -40,6 +40,8 @@ export interface TestBroker extends Partial<Hooks> {
   readonly environment?: Partial<Environment>;
   /** Time stands still but for the tests: for a broker that knows no other clock than its environment's. */
   readonly clock?: VirtualClock;
+  /** How long a guarantee waits for what it observes, in milliseconds. @default 20_000 */
+  readonly patience?: number;
   /** Another engine than the module's own: for proving that what the engine promises can be seen to fail. */
   readonly createEngine?: (options: EngineOptions) => Engine;
   /** Called when the guarantee has been shown or not, after every transport was closed. */
