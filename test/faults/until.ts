@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { setTimeout as wait } from 'node:timers/promises';
+import { until as waited } from '../../scripts/brokers/until.mjs';
 
 /** Waits for what a row observes: bounded, never a fixed time. */
 export async function until(
@@ -7,10 +7,6 @@ export async function until(
   what: string | (() => string),
   limit = 30_000,
 ): Promise<void> {
-  const deadline = performance.now() + limit;
-  while (!(await condition())) {
-    if (performance.now() > deadline)
-      assert.fail(`waited ${limit} ms for ${typeof what === 'string' ? what : what()}`);
-    await wait(25);
-  }
+  if (await waited(condition, { within: limit, every: 25 })) return;
+  assert.fail(`waited ${limit} ms for ${typeof what === 'string' ? what : what()}`);
 }

@@ -6,6 +6,7 @@ import {
   type SubscriptionId,
 } from '@nest-messaging/core/contract';
 import fc from 'fast-check';
+import { passes } from '../../../test/support/arbitrary.js';
 import {
   delayNames,
   eventOfTopic,
@@ -38,14 +39,7 @@ const subscription: fc.Arbitrary<SubscriptionId> = fc.record({
   source: fc.oneof(queue, fc.record({ kind: fc.constant('topic' as const), name: pattern })),
 });
 
-const isName = (name: string): boolean => {
-  try {
-    checkTopicOrPattern(name);
-    return true;
-  } catch {
-    return false;
-  }
-};
+const isName = (name: string): boolean => passes(() => checkTopicOrPattern(name));
 /** Two of them, often with names that differ in a wildcard, or in as little as the module itself adds. */
 const two = fc
   .tuple(subscription, fc.oneof(subscription, fc.constantFrom('-dead', '-retry', '-queue', '.retry', '#')))

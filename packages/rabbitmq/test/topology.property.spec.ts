@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { checkTopicOrPattern, type Subscription } from '@nest-messaging/core/contract';
 import fc from 'fast-check';
+import { passes } from '../../../test/support/arbitrary.js';
 import { delays, LEVELS } from '../src/delays.js';
 import { broadcastQueue, planSubscription, workQueue, type Owner } from '../src/topology.js';
 
@@ -18,14 +19,7 @@ const pattern = fc
   .array(fc.oneof(word, fc.constantFrom('*', '#')), { minLength: 1, maxLength: 3 })
   .map((words) => words.join('.'));
 
-const isName = (name: string): boolean => {
-  try {
-    checkTopicOrPattern(name);
-    return true;
-  } catch {
-    return false;
-  }
-};
+const isName = (name: string): boolean => passes(() => checkTopicOrPattern(name));
 
 const owner: fc.Arbitrary<Owner> = fc.record({
   namespace: fc.option(word, { nil: undefined }),

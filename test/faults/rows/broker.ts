@@ -3,10 +3,10 @@ import type { Row } from '../row.js';
 import { WORK, type Stage } from '../stage.js';
 
 /** Much under way: some fail once, some always, some wait. */
-async function load(stage: Stage, pause = 5): Promise<{ end: () => Promise<void> }> {
+async function load(stage: Stage): Promise<{ end: () => Promise<void> }> {
   const { ledger, until } = stage;
   const publisher = await stage.start({ handlers: [] });
-  const about = { topic: WORK, pause };
+  const about = { topic: WORK, pause: 5 };
   const loads = [
     { ...about, name: 'plain', lanes: 8 },
     { ...about, name: 'once', lanes: 2, payload: { act: 'fail', times: 1 } },
