@@ -8,7 +8,7 @@ export default {
     {
       ...fromSource,
       displayName: 'faults',
-      testMatch: ['<rootDir>/test/faults/*.spec.ts'],
+      testMatch: ['<rootDir>/test/faults/**/*.spec.ts'],
       testPathIgnorePatterns: ['/node_modules/'],
     },
   ],

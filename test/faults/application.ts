@@ -110,6 +110,7 @@ export interface Held {
 /** One running process of the application. */
 export interface Application {
   readonly pid: number;
+  /** What it told of itself. */
   readonly told: readonly Told[];
   /** How it ended, once it has. */
   readonly ended: { readonly code: number | null; readonly signal: string | null } | undefined;
@@ -145,13 +146,15 @@ export function launch(config: ApplicationConfig, ledger: Ledger): Application {
   child.stdin!.on('error', () => {});
   createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
     const one = JSON.parse(line) as Told;
-    told.push(one);
     ledger.enter(one, child.pid!);
     if (one.told === 'answer') asked.get(one.ask)?.(one);
+    // What messages do is in the ledger, and is much.
+    else if (!('id' in one)) told.push(one);
   });
   // Once all that it told has been read.
   child.once('close', (code, signal) => {
     ended = { code, signal };
+    if (signal === 'SIGKILL') ledger.died(child.pid!);
     for (const answer of asked.values())
       answer({ told: 'answer', ask: -1, error: { text: `the process has ended (${signal ?? code})` } });
   });

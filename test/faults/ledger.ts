@@ -5,20 +5,25 @@ import { until } from './until.js';
 export type Rejection = Extract<Told, { told: 'rejected' }>;
 export type Run = Extract<Told, { told: 'began' | 'failed' | 'handled' }>;
 
+/** `at` is when it was read, in milliseconds of `performance.now()`. */
+export type Read = Run & { readonly pid: number; readonly at: number };
+
 /** What all processes of a row said of each message, by its id, and what was found set aside. */
 export interface Ledger {
   readonly enter: (told: Told, pid: number) => void;
+  /** A process was killed: nobody knows what became of the publishes that it still waited for. */
+  readonly died: (pid: number) => void;
   readonly setAside: (letters: readonly Letter[]) => void;
-  /** Publishes that began and did not settle. */
-  readonly pending: ReadonlySet<string>;
+  /** Publishes that began and did not settle, with the process that waits for them. */
+  readonly pending: ReadonlyMap<string, number>;
   readonly resolved: ReadonlySet<string>;
   readonly rejected: ReadonlyMap<string, Rejection>;
   /** How often each message was handled with success, by group. */
   readonly handled: (group?: string) => ReadonlyMap<string, number>;
-  /** Messages found among dead letters. */
-  readonly dead: ReadonlyMap<string, Letter>;
+  /** Messages found among dead letters, of one group or of all. */
+  readonly dead: (group?: string) => ReadonlyMap<string, Letter>;
   /** Everything handlers said, in the order in which it was read. */
-  readonly runs: readonly (Run & { readonly pid: number })[];
+  readonly runs: readonly Read[];
   /** How many messages were handled more than once, and how often beyond that. */
   readonly duplicates: (group?: string) => number;
   /** Exceptions and rejections that nobody handled, and publishes that settled twice. */
@@ -26,18 +31,19 @@ export interface Ledger {
 }
 
 export function createLedger(defaultGroup: string): Ledger {
-  const pending = new Set<string>();
+  const pending = new Map<string, number>();
   const resolved = new Set<string>();
   const rejected = new Map<string, Rejection>();
   const handled = new Map<string, Map<string, number>>();
-  const dead = new Map<string, Letter>();
-  const runs: (Run & { pid: number })[] = [];
+  const dead = new Map<string | undefined, Map<string, Letter>>();
+  const runs: Read[] = [];
   const violations: string[] = [];
 
-  const of = (group: string): Map<string, number> => {
-    if (!handled.has(group)) handled.set(group, new Map());
-    return handled.get(group)!;
+  const of = <Group, T>(all: Map<Group, Map<string, T>>, group: Group): Map<string, T> => {
+    if (!all.has(group)) all.set(group, new Map());
+    return all.get(group)!;
   };
+  const read = (run: Run, pid: number): number => runs.push({ ...run, pid, at: performance.now() });
   const settle = (id: string): void => {
     if (!pending.delete(id)) violations.push(`the publish of ${id} settled twice`);
   };
@@ -46,16 +52,23 @@ export function createLedger(defaultGroup: string): Ledger {
     pending,
     resolved,
     rejected,
-    dead,
     runs,
     violations,
-    handled: (group = defaultGroup) => of(group),
-    setAside: (letters) => letters.forEach((letter) => dead.set(letter.id, letter)),
-    duplicates: (group = defaultGroup) => [...of(group).values()].reduce((sum, times) => sum + times - 1, 0),
+    handled: (group = defaultGroup) => of(handled, group),
+    dead: (group) => of(dead, group),
+    setAside(letters) {
+      for (const letter of letters)
+        for (const group of [letter.group, undefined]) of(dead, group).set(letter.id, letter);
+    },
+    duplicates: (group = defaultGroup) =>
+      [...of(handled, group).values()].reduce((sum, times) => sum + times - 1, 0),
+    died(pid) {
+      for (const [id, process] of pending) if (process === pid) pending.delete(id);
+    },
     enter(told, pid) {
       switch (told.told) {
         case 'publishing':
-          pending.add(told.id);
+          pending.set(told.id, pid);
           break;
         case 'resolved':
           settle(told.id);
@@ -66,12 +79,12 @@ export function createLedger(defaultGroup: string): Ledger {
           rejected.set(told.id, told);
           break;
         case 'handled':
-          of(told.group).set(told.id, (of(told.group).get(told.id) ?? 0) + 1);
-          runs.push({ ...told, pid });
+          of(handled, told.group).set(told.id, (of(handled, told.group).get(told.id) ?? 0) + 1);
+          read(told, pid);
           break;
         case 'began':
         case 'failed':
-          runs.push({ ...told, pid });
+          read(told, pid);
           break;
         case 'unhandled':
           violations.push(`${told.event} in process ${pid}: ${told.text}`);
@@ -86,22 +99,26 @@ export function createLedger(defaultGroup: string): Ledger {
 }
 
 /**
- * Waits until each message whose publish resolved has been handled or set aside in each group, and judges: nothing is
- * lost, no publish is left unsettled, nothing went unhandled.
+ * Waits until each message whose publish resolved has been handled or set aside in each of its groups, and judges:
+ * nothing is lost, no publish is left unsettled, nothing went unhandled.
  *
- * @param look finds the dead letters of a group
+ * @param look finds the dead letters
  */
 export async function balance(
   ledger: Ledger,
   look: () => Promise<readonly Letter[]>,
   {
-    groups = [undefined],
+    groupsOf = () => [undefined],
     within = 60_000,
-  }: { groups?: readonly (string | undefined)[]; within?: number } = {},
+  }: {
+    /** Those that must have a message; undefined is whichever handles it. */
+    groupsOf?: (id: string) => readonly (string | undefined)[];
+    within?: number;
+  } = {},
 ): Promise<void> {
   const missing = (): string[] =>
-    groups.flatMap((group) =>
-      [...ledger.resolved].filter((id) => !ledger.handled(group).has(id) && !ledger.dead.has(id)),
+    [...ledger.resolved].filter((id) =>
+      groupsOf(id).some((group) => !ledger.handled(group).has(id) && !ledger.dead(group).has(id)),
     );
   await until(
     async () => {
@@ -113,6 +130,6 @@ export async function balance(
       `all ${ledger.resolved.size} that resolved: ${missing().length} are missing, such as ${missing().slice(0, 5).join(', ')}`,
     within,
   );
-  assert.deepEqual([...ledger.pending], [], 'publishes that never settled');
+  assert.deepEqual([...ledger.pending.keys()], [], 'publishes that never settled');
   assert.deepEqual(ledger.violations, []);
 }

@@ -120,8 +120,8 @@ export const handlerRows: readonly Row[] = [
         'each to be counted',
       );
       ledger.setAside(await next.letters({ topic: 'kept' }));
-      assert.equal(ledger.dead.size, 20);
-      assert.ok([...ledger.dead.values()].every(({ failure }) => failure.includes('is retired')));
+      assert.equal(ledger.dead().size, 20);
+      assert.ok([...ledger.dead().values()].every(({ failure }) => failure.includes('is retired')));
       assert.deepEqual(await next.letters({ topic: 'dropped' }), []);
       assert.deepEqual(ledger.violations, []);
     },

@@ -1,0 +1,14 @@
+/**
+ * `npm run test:faults`: every fault of `test/faults`, each file with a broker of its own, on the newest Node that is
+ * supported, since one of Kafka's drivers asks for it. Arguments pass on to Jest.
+ */
+import { conclude, runJest } from './jest.mjs';
+import { supportedMajors } from './runtimes/runtimes.mjs';
+
+await conclude(async function* () {
+  yield await runJest(Math.max(...supportedMajors), {
+    args: ['--config', 'jest.faults.config.mjs', ...process.argv.slice(2)],
+    env: process.env,
+    as: 'faults',
+  });
+});

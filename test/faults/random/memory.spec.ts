@@ -1,0 +1,4 @@
+import { memoryGround } from '../grounds/memory.js';
+import { describeRandom } from './describe-random.js';
+
+describeRandom(memoryGround);
