@@ -7,7 +7,6 @@ import { createGathering, type Gathered } from './gathering.js';
 import { retriesInPlace, type ResolvedBatchOptions } from './handler-options.js';
 import { MessageContext } from './message-context.js';
 import { createSettling, type Attempt } from './settling.js';
-import { createTimeLimit } from './time-limit.js';
 
 interface Entry extends Attempt, Gathered {
   readonly resolve: (settlement: Settlement) => void;
@@ -44,10 +43,9 @@ export function createBatchDispatcher(
   parts: DispatcherParts,
   { size, wait }: ResolvedBatchOptions,
 ): DeliveryHandler {
-  const { options, clock, stopping } = parts;
+  const { options, clock, stopping, limited } = parts;
   const { group, ordered } = options;
   const settling = createSettling(parts);
-  const limited = createTimeLimit(options.timeout, clock, parts.deadline);
   const inPlace = retriesInPlace(options);
   const gathering = createGathering<Entry>(size, wait);
   let sequence = 0;
@@ -165,7 +163,7 @@ export function createBatchDispatcher(
       for (const entry of entries) if (!outcomes.has(entry)) know(entry, outcome);
     };
     try {
-      await limited(async (signal) => {
+      await limited(options.timeout, async (signal) => {
         const batch = await decoded(entries, know);
         if (stopping.aborted || signal.aborted) return;
         if (batch.length > 0) await callHandler(batch, signal, know);

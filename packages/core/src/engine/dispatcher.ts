@@ -8,7 +8,7 @@ import { createLanes } from './lanes.js';
 import { MessageContext } from './message-context.js';
 import { createRoom } from './room.js';
 import { createSettling, type SettlingParts } from './settling.js';
-import { createTimeLimit } from './time-limit.js';
+import type { TimeLimit } from './time-limit.js';
 
 /**
  * Calls the application's handler, with whatever the framework puts around it: with a payload and its context, or,
@@ -22,6 +22,8 @@ export interface DispatcherParts extends SettlingParts {
   readonly invoke: Invoke;
   /** Resolves when handlers may run. */
   readonly opened: Promise<void>;
+  /** Of all handlers: it knows the deadline. */
+  readonly limited: TimeLimit;
 }
 
 /** Turns deliveries of one subscription into settlements. */
@@ -34,9 +36,8 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
 }
 
 function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
-  const { options, clock, stopping } = parts;
+  const { options, clock, stopping, limited } = parts;
   const settling = createSettling(parts);
-  const limited = createTimeLimit(options.timeout, clock, parts.deadline);
   const inPlace = retriesInPlace(options);
   const lanes = createLanes();
   const slots = createRoom({ messages: options.concurrency, bytes: 0 });
@@ -48,14 +49,24 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
    * none is started once the subscription stops, or the delivery goes elsewhere.
    */
   function handle(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
-    return limited(async (signal) => {
-      const payload = await settling.payloadOf(delivery);
-      if (signal.aborted || !settling.mayBegin(delivery)) return false;
-      const { message, raw } = delivery;
-      const context = new MessageContext(message, { group: options.group, attempt, receivedAt, signal, raw });
-      await whileHandling(context, async () => parts.invoke(payload, context));
-      return true;
-    }, delivery.lost);
+    return limited(
+      options.timeout,
+      async (signal) => {
+        const payload = await settling.payloadOf(delivery);
+        if (signal.aborted || !settling.mayBegin(delivery)) return false;
+        const { message, raw } = delivery;
+        const context = new MessageContext(message, {
+          group: options.group,
+          attempt,
+          receivedAt,
+          signal,
+          raw,
+        });
+        await whileHandling(context, async () => parts.invoke(payload, context));
+        return true;
+      },
+      delivery.lost,
+    );
   }
 
   async function attemptOnce(delivery: Delivery, attempt: number, receivedAt: number): Promise<Settlement> {

@@ -22,6 +22,7 @@ import {
   type ResolvedHandlerOptions,
 } from './handler-options.js';
 import { checkRequirements } from './requirements.js';
+import { createTimeLimit } from './time-limit.js';
 
 /** One method that handles one topic, pattern or queue. */
 export interface HandlerSpec {
@@ -84,6 +85,7 @@ interface Registered extends HandlerSpec {
 
 export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
   const { transport, namespace, observe } = parts;
+  const limited = createTimeLimit(parts.clock, parts.deadline);
   const handlers = new Map<string, Registered>();
   /** Replays of subscriptions that have no handler here. */
   const foreign = new Set<Promise<unknown>>();
@@ -113,6 +115,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
       },
       createDispatcher({
         ...parts,
+        limited,
         options: resolved,
         source: source.name,
         contract,

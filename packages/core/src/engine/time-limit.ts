@@ -2,21 +2,25 @@ import { HandlerTimeoutError, type Clock } from '../contract/index.js';
 import { deferred } from './deferred.js';
 
 /**
- * Rejects as `run` does, or when its time is up; then the signal that it was given aborts, too. So it does where `lost`
- * aborts before.
+ * Rejects as `run` does, or after `ms`; then the signal that it was given aborts, too. So it does where `lost` aborts
+ * before.
  */
-export type TimeLimit = <T>(run: (signal: AbortSignal) => Promise<T>, lost?: AbortSignal) => Promise<T>;
+export type TimeLimit = <T>(
+  ms: number,
+  run: (signal: AbortSignal) => Promise<T>,
+  lost?: AbortSignal,
+) => Promise<T>;
 
-/**
- * @param ms time of each run
- * @param deadline ends all of them once it aborts
- */
-export function createTimeLimit(ms: number, clock: Clock, deadline: AbortSignal): TimeLimit {
-  /** One listener for all: a signal with a listener for each message is slow, and Node warns of it. */
+/** @param deadline ends all runs once it aborts */
+export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit {
+  /**
+   * One listener for all that the engine runs: a signal with a listener for each message is slow, and one for each
+   * handler, or each time that it was resumed, would stay as long as the application. Node warns of both.
+   */
   const running = new Set<(error: unknown) => void>();
   deadline.addEventListener('abort', () => running.forEach((giveUp) => giveUp(deadline.reason)));
 
-  return async (run, lost) => {
+  return async (ms, run, lost) => {
     const controller = new AbortController();
     const late = deferred<never>();
     const giveUp = (error: unknown): void => {

@@ -13,6 +13,7 @@ import { currentCause } from '../../src/engine/current-message.js';
 import { deferred } from '../../src/engine/deferred.js';
 import { resolveHandlerOptions, type BatchHandlerOptions } from '../../src/engine/handler-options.js';
 import { jsonCodec, type BatchContext, type EngineEvent, type Invoke } from '../../src/engine/index.js';
+import { createTimeLimit } from '../../src/engine/time-limit.js';
 
 interface Bench {
   readonly dispatch: DeliveryHandler;
@@ -45,6 +46,7 @@ function bench(
     opened: Promise.resolve(),
     stopping: stopping.signal,
     deadline: deadline.signal,
+    limited: createTimeLimit(systemClock, deadline.signal),
     ...parts,
   });
   return { dispatch, events, stopping, deadline };

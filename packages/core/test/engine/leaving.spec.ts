@@ -4,12 +4,14 @@ import { createDispatcher, type Invoke } from '../../src/engine/dispatcher.js';
 import { resolveHandlerOptions, type HandlerOptions } from '../../src/engine/handler-options.js';
 import { jsonCodec, type BatchContext, type MessageContext } from '../../src/engine/index.js';
 import { deferred } from '../../src/engine/deferred.js';
+import { createTimeLimit } from '../../src/engine/time-limit.js';
 
 /** The dispatcher of one handler, as a transport sees it that moves deliveries to other processes. */
 function dispatching(
   invoke: (payload: any, context: any) => unknown,
   options: HandlerOptions,
 ): DeliveryHandler {
+  const deadline = new AbortController().signal;
   return createDispatcher({
     options: resolveHandlerOptions(
       { retry: { attempts: 3, backoff: { initial: '1h' } }, ...options },
@@ -25,7 +27,8 @@ function dispatching(
     observe: () => {},
     opened: Promise.resolve(),
     stopping: new AbortController().signal,
-    deadline: new AbortController().signal,
+    deadline,
+    limited: createTimeLimit(systemClock, deadline),
   });
 }
 
