@@ -63,14 +63,17 @@ export class InvalidMessageError extends MessagingError {
 /** A payload does not fit its contract's schema. */
 export class InvalidPayloadError extends MessagingError {
   /**
-   * What the validator found. Its texts may quote the payload, so that whoever prints the error prints none of them:
-   * the property is not enumerable.
+   * What the validator found. Its texts may quote the payload, so that whoever prints the error, with all that is
+   * hidden in it, prints none of them.
    */
-  declare readonly issues: readonly { readonly message: string; readonly path: string }[];
+  get issues(): readonly { readonly message: string; readonly path: string }[] {
+    return this.#issues;
+  }
+  readonly #issues: InvalidPayloadError['issues'];
 
   constructor(message: string, issues: InvalidPayloadError['issues'], details?: Details) {
     super('INVALID_PAYLOAD', message, details);
-    Object.defineProperty(this, 'issues', { value: issues });
+    this.#issues = issues;
   }
 }
 
