@@ -78,6 +78,11 @@ describe('Options', () => {
     [{ brokers, client: 5 }, /kafka\.client is 5: expected an object/],
     [{ brokers, sasl: { mechanism: 'gssapi' } }, /kafka\.sasl\.mechanism is 'gssapi': expected/],
     [{ brokers, sasl: { mechanism: 'plain', username: 'u' } }, /kafka\.sasl\.password is undefined/],
+    [
+      { brokers, sasl: { mechanism: 'plain', username: 'u', password: 5367 } },
+      /kafka\.sasl\.password is a number/,
+    ],
+    [{ brokers: ['user:s3cret@host'] }, /kafka\.brokers\.0 is a text/],
     [{ brokers, sasl: { mechanism: 'oauthbearer', token: 'x' } }, /kafka\.sasl\.token/],
     [
       { brokers, sasl: { mechanism: 'plain', username: '', password: 'p' } },

@@ -23,9 +23,9 @@ describe('Options', () => {
     expect(() => rabbitmq(options as never)).toThrow(expect.objectContaining({ code: 'CONFIGURATION' }));
   });
 
-  it('never show a password', () => {
+  it.each(['amqpx://user:s3cret@host', 'user:s3cret@host', 's3cret'])('never show a password: %s', (url) => {
     try {
-      rabbitmq({ url: 'amqpx://user:s3cret@host' });
+      rabbitmq({ url });
       expect('refused').toBe('accepted');
     } catch (error) {
       expect((error as Error).stack).not.toContain('s3cret');

@@ -17,11 +17,15 @@ export const timeoutSchema = v.pipe(
 /** Schema of a count option: a whole number, at least 1. */
 export const countSchema = v.pipe(v.number(), v.integer('a whole number'), v.minValue(1, 'at least 1'));
 
+/** Options that hold a secret, or may. */
+const SECRET = /url|password|passphrase|secret|token/i;
+
 /** Values that say little of themselves are shown; whatever may hold a secret is only named by its kind. */
-function show(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
-    return String(value);
-  if (typeof value === 'string') return value.includes('://') || value.length > 40 ? 'a text' : `'${value}'`;
+function show(value: unknown, option: string): string {
+  if (value === null || value === undefined || typeof value === 'boolean') return String(value);
+  if (typeof value === 'number') return SECRET.test(option) ? 'a number' : String(value);
+  if (typeof value === 'string')
+    return SECRET.test(option) || /:\/\/|@/.test(value) || value.length > 40 ? 'a text' : `'${value}'`;
   if (typeof value === 'function') return 'a function';
   return Array.isArray(value) ? 'an array' : 'an object';
 }
@@ -60,5 +64,5 @@ export function checkOptions<T>(schema: v.GenericSchema<T>, options: unknown, pa
     throw new ConfigurationError(`unknown option ${where}: valid are ${valid.join(', ')}`);
   }
   const expected = issue.kind === 'schema' && issue.type !== 'custom' ? issue.expected : issue.message;
-  throw new ConfigurationError(`${where} is ${show(issue.input)}: expected ${expected}`);
+  throw new ConfigurationError(`${where} is ${show(issue.input, where)}: expected ${expected}`);
 }
