@@ -11,7 +11,7 @@ export interface Clients {
   readonly polling: SQSClient;
   /** For people who look at dead letters: the SDK tries again by itself. */
   readonly looking: SQSClient;
-  /** Ends whatever is under way. */
+  /** Ends whatever is under way, and leaves no socket: not even of what was about to be sent. */
   readonly destroy: () => void;
 }
 
@@ -70,13 +70,27 @@ export function createClients(options: Pick<ResolvedOptions, 'sns' | 'sqs'>): Cl
     ...options.sqs,
     requestHandler: over(requests, requestHandler),
   });
+  const all = [sns, sqs, polling, looking] as const;
+  // A client that was destroyed opens a socket all the same for a request that was still being signed, and keeps it.
+  let destroyed = false;
+  const onceMore =
+    (client: SNSClient | SQSClient) =>
+    <Asked, Answer>(next: (asked: Asked) => Promise<Answer>) =>
+    (asked: Asked): Promise<Answer> =>
+      next(asked).finally(() => {
+        if (destroyed) client.destroy();
+      });
+  sns.middlewareStack.add(onceMore(sns), { step: 'initialize' });
+  for (const client of [sqs, polling, looking])
+    client.middlewareStack.add(onceMore(client), { step: 'initialize' });
   return {
     sns,
     sqs,
     polling,
     looking,
     destroy() {
-      for (const client of [sns, sqs, polling, looking]) client.destroy();
+      destroyed = true;
+      for (const client of all) client.destroy();
     },
   };
 }
