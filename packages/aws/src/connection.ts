@@ -48,16 +48,31 @@ export function createConnection({ sns, where, timeout, clock, report }: Connect
   let last: ConnectionError | undefined;
   let doubted = false;
 
+  /**
+   * Aborts after `ms`, or when it is closed. Not `AbortSignal.any`: Node 20 keeps such a signal for ever, with all that
+   * it reaches, while anybody listens to it.
+   */
+  const limit = (ms: number): { readonly signal: AbortSignal; readonly cancel: () => void } => {
+    const over = new AbortController();
+    const end = (): void => over.abort(ended.signal.reason);
+    ended.signal.addEventListener('abort', end);
+    const cancelTimer = clock.schedule(() => over.abort(noAnswer(ms)), ms);
+    return {
+      signal: over.signal,
+      cancel() {
+        cancelTimer();
+        ended.signal.removeEventListener('abort', end);
+      },
+    };
+  };
+
   /** Any answer will do, but one that says that nobody knows us. */
   const ask = async (): Promise<void> => {
-    const late = new AbortController();
-    const cancel = clock.schedule(() => late.abort(noAnswer(ANSWER_WITHIN)), ANSWER_WITHIN);
+    const { signal, cancel } = limit(ANSWER_WITHIN);
     try {
-      await sns.send(new ListTopicsCommand({}), {
-        abortSignal: AbortSignal.any([late.signal, ended.signal]),
-      });
+      await sns.send(new ListTopicsCommand({}), { abortSignal: signal });
     } catch (error) {
-      if (!answered(error) || isCredentials(error)) throw late.signal.aborted ? late.signal.reason : error;
+      if (!answered(error) || isCredentials(error)) throw signal.aborted ? signal.reason : error;
     } finally {
       cancel();
     }
@@ -98,9 +113,7 @@ export function createConnection({ sns, where, timeout, clock, report }: Connect
 
   return {
     async open() {
-      const over = new AbortController();
-      const cancel = clock.schedule(() => over.abort(), timeout);
-      const until = AbortSignal.any([over.signal, ended.signal]);
+      const { signal: until, cancel } = limit(timeout);
       const backoff = createBackoff(clock);
       const late = new Promise<never>((_, reject) => {
         until.addEventListener('abort', () => reject(last ?? connectionError(where, noAnswer(timeout))));

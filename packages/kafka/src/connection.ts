@@ -57,12 +57,14 @@ export function createConnection({ client, brokers, timeout, clock, report }: Co
   let look = new AbortController();
 
   const connect = async (): Promise<void> => {
-    const late = new AbortController();
-    const until = AbortSignal.any([late.signal, ended.signal]);
-    const cancel = clock.schedule(() => late.abort(), timeout);
+    // Not `AbortSignal.any`: Node 20 keeps such a signal for ever, with all that it reaches, while anybody listens to it.
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    ended.signal.addEventListener('abort', end);
+    const cancel = clock.schedule(end, timeout);
     const tooLate = new Promise<never>((_, reject) => {
       const noAnswer = new DriverError('TIMEOUT', `no answer within ${timeout} ms`, { retryable: true });
-      until.addEventListener('abort', () => reject(lastError ?? connectionError(brokers, noAnswer)));
+      over.signal.addEventListener('abort', () => reject(lastError ?? connectionError(brokers, noAnswer)));
     });
     tooLate.catch(() => undefined);
     const backoff = createBackoff(clock);
@@ -75,11 +77,12 @@ export function createConnection({ client, brokers, timeout, clock, report }: Co
           if (error instanceof ConnectionError) throw error;
           lastError = connectionError(brokers, error);
           if (isHopeless(error)) throw lastError;
-          await Promise.race([backoff.wait(until), tooLate]);
+          await Promise.race([backoff.wait(over.signal), tooLate]);
         }
       }
     } finally {
       cancel();
+      ended.signal.removeEventListener('abort', end);
     }
   };
 
