@@ -105,6 +105,17 @@ export interface Held {
   readonly rss: number;
   /** Handles by kind, such as `TCPSocketWrap` and `Timeout`. */
   readonly kinds: Readonly<Record<string, number>>;
+  /** Of the process itself, for all of its events. */
+  readonly listeners: number;
+}
+
+/** An application that starts, publishes once and closes, over and over. */
+export interface Cycles {
+  readonly count: number;
+  readonly handlers: readonly HandlerConfig[];
+  readonly topic: string;
+  /** After how many cycles to look at what is held. */
+  readonly sample: number;
 }
 
 /** One running process of the application. */
@@ -125,6 +136,11 @@ export interface Application {
   /** Ends a load; resolves when each of its publishes has settled. */
   readonly end: (name: string) => Promise<{ readonly begun: number; readonly pending: number }>;
   readonly held: () => Promise<Held>;
+  /** Runs them in the same process, beside this application. */
+  readonly cycle: (cycles: Cycles) => Promise<readonly (Held & { readonly at: number })[]>;
+  readonly pause: (source: SubscriptionSource) => Promise<void>;
+  readonly resume: (source: SubscriptionSource) => Promise<void>;
+  readonly purge: (source: SubscriptionSource) => Promise<number>;
   readonly signal: (signal: NodeJS.Signals) => void;
   /** Sends the signal, if it still runs, and resolves when it has ended. */
   readonly stop: (signal: NodeJS.Signals) => Promise<NonNullable<Application['ended']>>;
@@ -186,6 +202,10 @@ export function launch(config: ApplicationConfig, ledger: Ledger): Application {
     begin: (load) => ask('begin', load),
     end: (name) => ask('end', name),
     held: () => ask('held'),
+    cycle: (cycles) => ask('cycle', cycles),
+    pause: (source) => ask('pause', source),
+    resume: (source) => ask('resume', source),
+    purge: (source) => ask('purge', source),
     signal: (signal) => void child.kill(signal),
     async stop(signal) {
       child.kill(signal);

@@ -30,7 +30,7 @@ export function describeFaults(ground: Ground): void {
       else dropResult(ground.id);
     }, 60_000);
 
-    for (const { number, fault, needs, run } of rows) {
+    for (const { number, fault, needs, limit = LIMIT, run } of rows) {
       const reason = needs.map((need) => ground.lacks[need]).find((why) => why !== undefined);
       const title = `${number} ${fault}`;
       if (reason !== undefined) {
@@ -51,7 +51,7 @@ export function describeFaults(ground: Ground): void {
           }
           outcomes.push({ number, fault, outcome: 'passed' });
         },
-        LIMIT,
+        limit,
       );
     }
   });

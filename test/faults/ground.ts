@@ -40,6 +40,8 @@ export interface Site {
   /** The same broker, where nobody listens, with a secret that must not be seen. */
   readonly nowhere: (host: string) => { readonly broker: BrokerConfig; readonly secret: string };
   readonly network: Way;
+  /** What the broker itself counts of its clients, by kind; left out where it tells nothing. */
+  readonly clients?: () => Promise<Readonly<Record<string, number>>>;
   /** The same broker, for what the conformance suite shows. */
   readonly underTest: () => Promise<TestBroker> | TestBroker;
   readonly kill: () => Promise<void>;

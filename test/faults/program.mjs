@@ -12,6 +12,7 @@ import {
   MessagingModule,
   OnEvent,
   OnQueue,
+  Subscriptions,
   memory,
 } from '@nest-messaging/core';
 import { aws } from '@nest-messaging/aws';
@@ -36,6 +37,9 @@ for (const event of /** @type {const} */ (['uncaughtException', 'unhandledReject
 
 /** @type {Config} */
 const config = JSON.parse(/** @type {string} */ (process.env.APPLICATION));
+
+// Such as of listeners that pile up.
+process.on('warning', (warning) => tell({ told: 'log', level: 'warning', text: String(warning.stack) }));
 
 /** @param {HandlerConfig} handler */
 function handlerOf({ topic, queue, options, ms = 0, act: usual = 'succeed' }) {
@@ -73,20 +77,24 @@ function handlerOf({ topic, queue, options, ms = 0, act: usual = 'succeed' }) {
 
 const makers = { aws, kafka, rabbitmq, memory };
 
-class AppModule {}
-Reflect.defineMetadata(
-  'imports',
-  [
-    MessagingModule.forRoot({
-      service: config.service,
-      namespace: config.namespace,
-      broker: makers[config.broker.name](/** @type {never} */ (config.broker.options)),
-      ...config.module,
-    }),
-  ],
-  AppModule,
-);
-Reflect.defineMetadata('providers', config.handlers.map(handlerOf), AppModule);
+/** @param {readonly HandlerConfig[]} handlers */
+function moduleOf(handlers, service = config.service) {
+  class AppModule {}
+  Reflect.defineMetadata(
+    'imports',
+    [
+      MessagingModule.forRoot({
+        service,
+        namespace: config.namespace,
+        broker: makers[config.broker.name](/** @type {never} */ (config.broker.options)),
+        ...config.module,
+      }),
+    ],
+    AppModule,
+  );
+  Reflect.defineMetadata('providers', handlers.map(handlerOf), AppModule);
+  return AppModule;
+}
 
 /** @param {string} level */
 const log =
@@ -99,7 +107,10 @@ const logger = { log: log('log'), warn: log('warn'), error: log('error'), fatal:
 /** @type {import('@nestjs/common').INestApplicationContext} */
 let app;
 try {
-  app = await NestFactory.createApplicationContext(AppModule, { logger, abortOnError: false });
+  app = await NestFactory.createApplicationContext(moduleOf(config.handlers), {
+    logger,
+    abortOnError: false,
+  });
 } catch (error) {
   tell({ told: 'refused', ...described(error) });
   process.exit(1);
@@ -108,6 +119,7 @@ app.enableShutdownHooks();
 const bus = app.get(EventBus);
 const health = app.get(MessagingHealth);
 const letters = app.get(DeadLetters);
+const subscriptions = app.get(Subscriptions);
 
 /** @param {any} error */
 function described(error) {
@@ -179,7 +191,30 @@ function held() {
   const kinds = /** @type {Record<string, number>} */ ({});
   for (const kind of process.getActiveResourcesInfo()) kinds[kind] = (kinds[kind] ?? 0) + 1;
   const { heapUsed, rss } = process.memoryUsage();
-  return { heapUsed, rss, kinds };
+  const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
+  return { heapUsed, rss, kinds, listeners };
+}
+
+/**
+ * Starts another application beside the first and closes it, over and over; answers what was held in between.
+ * @param {import('./application.js').Cycles} cycles
+ */
+async function cycle({ count, handlers, topic, sample }) {
+  const samples = [];
+  for (let n = 1; n <= count; n++) {
+    const another = await NestFactory.createApplicationContext(
+      moduleOf(handlers, `${config.service}-others`),
+      {
+        logger,
+        abortOnError: false,
+      },
+    );
+    another.enableShutdownHooks();
+    await another.get(EventBus).publish(topic, {}, { messageId: `cycle-${n}` });
+    await another.close();
+    if (n % sample === 0) samples.push({ at: n, ...held() });
+  }
+  return samples;
 }
 
 /** @type {{ [name: string]: (argument: any) => unknown }} */
@@ -202,6 +237,10 @@ const commands = {
   begin: (load) => void begin(load),
   end: (name) => loads.get(name)?.(),
   held,
+  cycle,
+  pause: (source) => subscriptions.pause(source),
+  resume: (source) => subscriptions.resume(source),
+  purge: (source) => letters.purge(source, 'all'),
   close: async () => {
     await app.close();
     // What is left open keeps the process from ending, and that is seen.

@@ -7,5 +7,7 @@ export interface Row {
   readonly fault: string;
   /** What the broker must have for the fault to mean anything. */
   readonly needs: readonly Need[];
+  /** Longest that it may take, in milliseconds. @default ten minutes */
+  readonly limit?: number;
   readonly run: (stage: Stage) => Promise<void>;
 }

@@ -31,6 +31,13 @@ export const rabbitmqGround = (release: '3.10' | '4.0'): Ground => ({
       broker: config(`amqp://${username}:${password}@${way.address}`),
       nowhere: (at) => ({ broker: config(`amqp://someone:s3cret@${at}`), secret: 's3cret' }),
       network: way,
+      async clients() {
+        const count = async (kind: 'connections' | 'channels'): Promise<number> => {
+          const rows = await broker.control(`list_${kind}`, '--silent', '--no-table-headers', 'pid');
+          return rows.split('\n').filter((row) => row.trim() !== '').length;
+        };
+        return { connections: await count('connections'), channels: await count('channels') };
+      },
       underTest: rabbitmqUnderTest,
       kill: broker.kill,
       stop: broker.stop,
