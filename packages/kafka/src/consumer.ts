@@ -154,6 +154,11 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     if (!reading || reading.fetchFrom !== asked) return;
     if (fetched.error) return void failed(reading, fetched.error);
     reading.problem = undefined;
+    for (const error of fetched.passedOver ?? [])
+      warn(
+        `records of topic '${reading.topic}', partition ${reading.partition} are not handled; they stay there`,
+        error,
+      );
     if (fetched.end >= 0) reading.end = fetched.end;
     reading.ahead = reading.ahead.slice(reading.head);
     reading.head = 0;

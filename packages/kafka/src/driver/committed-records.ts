@@ -1,3 +1,5 @@
+import type { DriverError } from './driver-error.js';
+
 /** What must be known of a batch to tell whether consumers may see its records. */
 export interface FetchedBatch<Stored> {
   /** Of the last record that was written in it: compaction may have taken that record, and even all of them. */
@@ -7,6 +9,8 @@ export interface FetchedBatch<Stored> {
   /** The broker's own mark that a transaction has ended, and how; no record in it is anybody's. */
   readonly control?: 'aborted' | 'other';
   readonly records: readonly Stored[];
+  /** Why its records are not among them, where they never will be. */
+  readonly passedOver?: DriverError;
 }
 
 /** As the broker tells it beside the batches. */

@@ -7,7 +7,30 @@ import { DriverError } from './driver-error.js';
 /** Compresses the records of a batch, and back, in the form that Kafka's Java client reads and writes. */
 export interface Codec {
   readonly compress: (records: Buffer) => Promise<Buffer>;
+  /** @throws DriverError `BATCH_TOO_LARGE` before it takes more memory than {@link MOST_DECOMPRESSED} */
   readonly decompress: (records: Buffer) => Promise<Buffer>;
+}
+
+/**
+ * Bytes that a batch holds at most once it is decompressed: far beyond what producers gather (32 MiB is all that a Java
+ * client buffers), and far below what a megabyte of nothing but zeros becomes.
+ */
+export const MOST_DECOMPRESSED = 128 * 1024 * 1024;
+const LIMIT = { maxOutputLength: MOST_DECOMPRESSED };
+
+const tooLarge = (cause?: unknown): DriverError =>
+  new DriverError(
+    'BATCH_TOO_LARGE',
+    `it holds more than ${MOST_DECOMPRESSED} bytes once it is decompressed`,
+    { retryable: false, cause },
+  );
+
+/** What `node:zlib` says where the limit is met. */
+function within(decompress: (records: Buffer, limit: typeof LIMIT) => Promise<Buffer>): Codec['decompress'] {
+  return (records) =>
+    decompress(records, LIMIT).catch((error: unknown) => {
+      throw (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge(error) : error;
+    });
 }
 
 /** By the number that a batch carries in its attributes. */
@@ -18,7 +41,7 @@ const CODECS: Readonly<Record<Compression, () => Promise<Codec>>> = {
   gzip: () =>
     Promise.resolve({
       compress: promisify<zlib.InputType, Buffer>(zlib.gzip),
-      decompress: promisify<zlib.InputType, Buffer>(zlib.gunzip),
+      decompress: within(promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gunzip)),
     }),
   snappy,
   lz4,
@@ -85,9 +108,12 @@ async function snappy(): Promise<Codec> {
     decompress: async (compressed) => {
       if (!compressed.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return plain(compressed);
       const parts: Buffer[] = [];
+      let left = MOST_DECOMPRESSED;
       for (let at = XERIAL.length; at < compressed.length;) {
         const length = compressed.readInt32BE(at);
-        parts.push(await plain(compressed.subarray(at + 4, at + 4 + length)));
+        const part = await plain(compressed.subarray(at + 4, at + 4 + length), left);
+        parts.push(part);
+        left -= part.length;
         at += 4 + length;
       }
       return Buffer.concat(parts);
@@ -95,34 +121,124 @@ async function snappy(): Promise<Codec> {
   };
 
   // Clients in C write one plain block, without the frame of the Java library.
-  async function plain(block: Buffer): Promise<Buffer> {
+  async function plain(block: Buffer, left = MOST_DECOMPRESSED): Promise<Buffer> {
+    // A block begins with its length; as much memory is taken for it.
+    if (leadingVarint(block) > left) throw tooLarge();
     return Buffer.from(await uncompress(block, { asBuffer: true }));
   }
 }
 
 async function lz4(): Promise<Codec> {
   const { compressFrame, decompressFrame } = await import('lz4-napi');
-  return { compress: compressFrame, decompress: decompressFrame };
+  return {
+    compress: compressFrame,
+    decompress: async (compressed) => {
+      if (compressed.length * LZ4_RATIO > MOST_DECOMPRESSED && lz4Length(compressed) > MOST_DECOMPRESSED)
+        throw tooLarge();
+      return decompressFrame(compressed);
+    },
+  };
 }
 
 /** Node has zstd from 22.15 on. */
 const native = zlib as unknown as {
   readonly zstdCompress?: (input: Buffer, done: (error: Error | null, output: Buffer) => void) => void;
-  readonly zstdDecompress?: (input: Buffer, done: (error: Error | null, output: Buffer) => void) => void;
+  readonly zstdDecompress?: (
+    input: Buffer,
+    limit: typeof LIMIT,
+    done: (error: Error | null, output: Buffer) => void,
+  ) => void;
 };
 
 async function zstd(): Promise<Codec> {
   if (native.zstdCompress && native.zstdDecompress) {
-    return { compress: promisify(native.zstdCompress), decompress: promisify(native.zstdDecompress) };
+    return { compress: promisify(native.zstdCompress), decompress: within(promisify(native.zstdDecompress)) };
   }
-  const { decompress } = await import('fzstd');
+  const { Decompress } = await import('fzstd');
   return {
     compress: () => Promise.reject(unsupported('This Node cannot compress with zstd.')),
     decompress: async (compressed) => {
-      const { buffer, byteOffset, byteLength } = decompress(compressed);
-      return Buffer.from(buffer, byteOffset, byteLength);
+      if (zstdWindow(compressed) > MOST_DECOMPRESSED) throw tooLarge();
+      const parts: Uint8Array[] = [];
+      let size = 0;
+      new Decompress((part) => {
+        size += part.length;
+        if (size > MOST_DECOMPRESSED) throw tooLarge();
+        parts.push(part);
+      }).push(compressed, true);
+      return Buffer.concat(parts, size);
     },
   };
+}
+
+/**
+ * How much memory a frame of zstd asks for: its window, or all that it becomes.
+ * @see https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1
+ */
+function zstdWindow(frame: Buffer): number {
+  const [flags = 0, window = 0] = frame.subarray(4, 6);
+  const single = (flags & 0x20) !== 0;
+  if (!single) return 2 ** (10 + (window >> 3)) * (1 + (window & 7) / 8);
+  const at = 5 + [0, 1, 2, 4][flags & 3]!;
+  const size = frame.subarray(at, at + 2 ** (flags >> 6));
+  return [...size].reduceRight((value, byte) => value * 256 + byte, 0);
+}
+
+/** Of snappy: seven bits a byte, the lowest first. */
+function leadingVarint(bytes: Buffer): number {
+  let value = 0;
+  for (let at = 0; at < Math.min(bytes.length, 5); at += 1) {
+    value += (bytes[at]! & 0x7f) * 2 ** (7 * at);
+    if (bytes[at]! < 0x80) break;
+  }
+  return value;
+}
+
+/** A byte of lz4 stands for no more than so many. */
+const LZ4_RATIO = 255;
+
+/**
+ * How much a frame of lz4 becomes: it need not say, so its blocks are gone through, without making anything of them.
+ * @see https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md and lz4_Block_format.md beside it
+ */
+function lz4Length(frame: Buffer): number {
+  const flags = frame[4] ?? 0;
+  // Magic number, flags, block size, their checksum; in between the content's size and a dictionary's id, if told.
+  let at = 7 + (flags & 0x08 ? 8 : 0) + (flags & 0x01 ? 4 : 0);
+  const checksum = flags & 0x10 ? 4 : 0;
+  let length = 0;
+  while (at + 4 <= frame.length) {
+    const header = frame.readUInt32LE(at);
+    if (header === 0) break;
+    const size = header & 0x7fff_ffff;
+    const block = frame.subarray(at + 4, at + 4 + size);
+    length += header > 0x7fff_ffff ? block.length : lz4BlockLength(block);
+    at += 4 + size + checksum;
+  }
+  return length;
+}
+
+function lz4BlockLength(block: Buffer): number {
+  let at = 0;
+  let length = 0;
+  /** A length of 15 goes on in the bytes behind it, as long as they are 255. */
+  const whole = (short: number): number => {
+    let value = short;
+    if (short < 15) return value;
+    for (let more = 255; more === 255 && at < block.length; value += more) more = block[at++]!;
+    return value;
+  };
+  while (at < block.length) {
+    const token = block[at++]!;
+    const literals = whole(token >> 4);
+    length += literals;
+    at += literals;
+    // The last sequence has literals alone.
+    if (at >= block.length) break;
+    at += 2;
+    length += whole(token & 15) + 4;
+  }
+  return length;
 }
 
 function unsupported(message: string, cause?: unknown): DriverError {

@@ -13,6 +13,8 @@ export type DriverErrorCode =
   | 'AUTHENTICATION'
   /** The client was closed. */
   | 'CLOSED'
+  /** A batch becomes so much when it is decompressed that memory is in danger. */
+  | 'BATCH_TOO_LARGE'
   /** What the client library said, and nobody expected. */
   | 'UNEXPECTED'
   | (string & {});

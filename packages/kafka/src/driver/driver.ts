@@ -104,6 +104,8 @@ export interface Fetched extends Partition {
   /** The offset behind the last record that consumers may see; -1 where the broker told none. */
   readonly end: number;
   readonly error?: DriverError;
+  /** Batches that are left out because they cannot be held, and another fetch would find the same. */
+  readonly passedOver?: readonly DriverError[];
 }
 
 export interface FetchLimits {

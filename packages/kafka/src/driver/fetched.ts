@@ -23,5 +23,6 @@ export async function readFetched(answer: FetchedBytes, from: number, beneath: B
   const { batches, unreadable } = await decodeBatches(bytes, { topic, partition }, beneath);
   const { records, next } = committedRecords(batches, aborted, from);
   // What comes before it is given out first; the next fetch then begins with what cannot be read.
-  return { ...nothing, records, next, ...(unreadable && next === from && { error: unreadable }) };
+  const passedOver = batches.flatMap((batch) => (batch.passedOver ? [batch.passedOver] : []));
+  return { ...nothing, records, next, passedOver, ...(unreadable && next === from && { error: unreadable }) };
 }

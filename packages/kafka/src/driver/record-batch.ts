@@ -33,6 +33,9 @@ const CHECKED_FROM = 21;
 
 const CORRUPT_MESSAGE = 2;
 
+/** Bytes of decompressed records after which no further batch of an answer is read: several could be huge. */
+const ENOUGH = 32 * 1024 * 1024;
+
 /** By whom, and as the how manieth record of the partition: by this the broker knows what it has already. */
 export interface Sequence {
   readonly producerId: bigint;
@@ -133,14 +136,19 @@ export async function decodeBatches(
   beneath: Beneath,
 ): Promise<DecodedBatches> {
   const batches: FetchedBatch<StoredRecord>[] = [];
+  let decompressed = 0;
   for (let start = 0, end: number; start + MAGIC_AT < bytes.length; start = end) {
+    // What is left is fetched again.
+    if (decompressed > ENOUGH) break;
     const reader = byteReader(bytes);
     reader.position = start;
     const baseOffset = reader.int64();
     end = start + UNCOUNTED_BYTES + reader.int32();
     if (end > bytes.length) break;
     try {
-      batches.push(await decodeBatch(reader, { start, end, baseOffset }, from, beneath));
+      const { batch, size } = await decodeBatch(reader, { start, end, baseOffset }, from, beneath);
+      batches.push(batch);
+      decompressed += size;
     } catch (cause) {
       return { batches, unreadable: unreadable(cause, from, baseOffset) };
     }
@@ -153,7 +161,7 @@ async function decodeBatch(
   { start, end, baseOffset }: { readonly start: number; readonly end: number; readonly baseOffset: number },
   { topic, partition }: Partition,
   beneath: Beneath,
-): Promise<FetchedBatch<StoredRecord>> {
+): Promise<{ readonly batch: FetchedBatch<StoredRecord>; readonly size: number }> {
   reader.int32();
   const magic = reader.int8();
   if (magic !== MAGIC)
@@ -174,7 +182,20 @@ async function decodeBatch(
   const count = reader.int32();
   const compressed = reader.raw(end - reader.position);
   const { decompress } = await codec(COMPRESSIONS[attributes & COMPRESSION_MASK] ?? 'none');
-  const content = byteReader(count > 0 ? await decompress(compressed) : Buffer.alloc(0));
+  const transactional = (attributes & TRANSACTIONAL) !== 0;
+  let decompressed: Buffer;
+  try {
+    decompressed = count > 0 ? await decompress(compressed) : Buffer.alloc(0);
+  } catch (error) {
+    if (!(error instanceof DriverError && error.code === 'BATCH_TOO_LARGE')) throw error;
+    const passedOver = new DriverError(
+      error.code,
+      `The records from offset ${baseOffset} to ${lastOffset} of partition ${partition} of ${topic} are passed over: ${error.message}.`,
+      { retryable: false, cause: error },
+    );
+    return { batch: { lastOffset, producerId, transactional, records: [], passedOver }, size: 0 };
+  }
+  const content = byteReader(decompressed);
 
   const records: StoredRecord[] = [];
   for (let index = 0; index < count; index += 1) {
@@ -201,9 +222,10 @@ async function decodeBatch(
     } as unknown as StoredRecord);
     content.position = behind;
   }
-  const transactional = (attributes & TRANSACTIONAL) !== 0;
-  if (!(attributes & CONTROL)) return { lastOffset, producerId, transactional, records };
-  return { lastOffset, producerId, transactional, control: controlType(records[0]?.key), records: [] };
+  const batch = { lastOffset, producerId, transactional };
+  const size = decompressed.length;
+  if (!(attributes & CONTROL)) return { batch: { ...batch, records }, size };
+  return { batch: { ...batch, control: controlType(records[0]?.key), records: [] }, size };
 }
 
 /** A control record's key is its version and its type, two bytes each; type 0 is an aborted transaction's end. */
