@@ -23,6 +23,8 @@ export interface HandlerConfig {
   readonly topic?: string;
   readonly queue?: string;
   readonly options?: HandlerOptions;
+  /** By a contract that says so: messages of one key come in the order of their publishing. */
+  readonly ordered?: boolean;
   /** How long it takes, in milliseconds, unless a payload says otherwise. */
   readonly ms?: number;
   /** What it does, unless a payload says otherwise. @default 'succeed' */
@@ -58,6 +60,8 @@ export interface Load {
   readonly count?: number;
   /** How many keys take turns. @default no key */
   readonly keys?: number;
+  /** By a contract that says so: each lane publishes for a key of its own, one message after the other. */
+  readonly ordered?: boolean;
   /** Bytes added to each body. */
   readonly size?: number;
   /** Between two publishes of a lane, in milliseconds. */
@@ -72,6 +76,8 @@ interface About {
   readonly topic: string;
   readonly attempt: number;
   readonly key?: string;
+  /** Milliseconds of a clock that all processes share. */
+  readonly at: number;
 }
 
 interface Described {

@@ -1,5 +1,7 @@
+import type { SubscriptionId } from '@nest-messaging/core/contract';
 import type { TestBroker } from '@nest-messaging/testing/conformance';
 import type { BrokerConfig } from './application.js';
+import type { Log } from './log.js';
 import type { Way } from './network.js';
 
 /** A broker in one version, or with one client: a column of the table of faults. */
@@ -28,17 +30,28 @@ export type Need =
   /** Others than the module can publish. */
   | 'foreign'
   /** It is quick enough for ten thousand messages. */
-  | 'bulk';
+  | 'bulk'
+  /** It can refuse dead letters, and take all else. */
+  | 'refusals'
+  /** It keeps what was handled, with positions and replicas. */
+  | 'log';
+
+/** Has the dead letters of a subscription refused until what it answers is called. */
+export type Refuse = (namespace: string, subscription: SubscriptionId) => Promise<() => Promise<void>>;
 
 export interface Site {
   /** As the broker itself tells it. */
   readonly version: string;
   /** What it holds outlives a process. */
   readonly durable: boolean;
+  /** It keeps the order of a key among several processes. */
+  readonly ordered: boolean;
   /** For applications, with the network between. */
   readonly broker: BrokerConfig;
   /** The same broker, where nobody listens, with a secret that must not be seen. */
   readonly nowhere: (host: string) => { readonly broker: BrokerConfig; readonly secret: string };
+  /** The same, past the network. */
+  readonly direct: BrokerConfig;
   readonly network: Way;
   /** What the broker itself counts of its clients, by kind; left out where it tells nothing. */
   readonly clients?: () => Promise<Readonly<Record<string, number>>>;
@@ -50,5 +63,9 @@ export interface Site {
   readonly restart: () => Promise<void>;
   /** Resolves once what an application made outlives a kill. */
   readonly settled: (namespace: string) => Promise<void>;
+  /** By what is wrong then. */
+  readonly refusals: Readonly<Record<string, Refuse>>;
+  /** What can be done to a log alone. */
+  readonly log?: Log;
   readonly remove: () => Promise<void>;
 }

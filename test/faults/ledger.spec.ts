@@ -11,7 +11,14 @@ function ledgerOf(...told: readonly Told[]): Ledger {
 
 const publishing = (id: string): Told => ({ told: 'publishing', id });
 const resolved = (id: string): Told => ({ told: 'resolved', id, ms: 1 });
-const handled = (id: string): Told => ({ told: 'handled', id, group: 'shop', topic: 'work', attempt: 1 });
+const handled = (id: string): Told => ({
+  told: 'handled',
+  id,
+  group: 'shop',
+  topic: 'work',
+  attempt: 1,
+  at: 0,
+});
 const letter = (id: string): Letter => ({
   id,
   attempts: 1,

@@ -110,15 +110,20 @@ export async function balance(
   {
     groupsOf = () => [undefined],
     within = 60_000,
+    gone = new Set(),
   }: {
     /** Those that must have a message; undefined is whichever handles it. */
     groupsOf?: (id: string) => readonly (string | undefined)[];
     within?: number;
+    /** What need not be found. */
+    gone?: ReadonlySet<string> | undefined;
   } = {},
 ): Promise<void> {
   const missing = (): string[] =>
-    [...ledger.resolved].filter((id) =>
-      groupsOf(id).some((group) => !ledger.handled(group).has(id) && !ledger.dead(group).has(id)),
+    [...ledger.resolved].filter(
+      (id) =>
+        !gone.has(id) &&
+        groupsOf(id).some((group) => !ledger.handled(group).has(id) && !ledger.dead(group).has(id)),
     );
   await until(
     async () => {

@@ -14,6 +14,8 @@ export interface Way {
   readonly close: () => Promise<void>;
   /** Connections stay, and what is sent vanishes, in both directions. */
   readonly swallow: () => Promise<void>;
+  /** Connections stay, and what the broker answers vanishes; what is sent to it arrives. */
+  readonly deafen: () => Promise<void>;
   /** Milliseconds on each packet's way, in each direction. */
   readonly slow: (ms: number) => Promise<void>;
   /** Kilobytes a second, in each direction. */
@@ -77,6 +79,7 @@ export async function startNetwork(directory: string): Promise<Network> {
         },
         close: async () => void (await enable(false)),
         swallow: () => both('timeout', { timeout: 0 }),
+        deafen: () => add('timeout', 'downstream', { timeout: 0 }),
         slow: (latency) => both('latency', { latency }),
         throttle: (rate) => both('bandwidth', { rate }),
       };

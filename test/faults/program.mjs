@@ -13,6 +13,7 @@ import {
   OnEvent,
   OnQueue,
   Subscriptions,
+  defineEvent,
   memory,
 } from '@nest-messaging/core';
 import { aws } from '@nest-messaging/aws';
@@ -40,9 +41,15 @@ const config = JSON.parse(/** @type {string} */ (process.env.APPLICATION));
 
 // Such as of listeners that pile up.
 process.on('warning', (warning) => tell({ told: 'log', level: 'warning', text: String(warning.stack) }));
+/** A topic, or its contract where it has an order. @param {string} topic @param {boolean} [ordered] @returns {any} */
+const targetOf = (topic, ordered) =>
+  ordered ? defineEvent(topic, { ordered, key: (/** @type {{ key: string }} */ { key }) => key }) : topic;
+
+/** Milliseconds since the machine started. */
+const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 /** @param {HandlerConfig} handler */
-function handlerOf({ topic, queue, options, ms = 0, act: usual = 'succeed' }) {
+function handlerOf({ topic, queue, options, ordered, ms = 0, act: usual = 'succeed' }) {
   const group = options?.group ?? config.service;
   class Handler {
     /**
@@ -51,20 +58,22 @@ function handlerOf({ topic, queue, options, ms = 0, act: usual = 'succeed' }) {
      */
     async on(payload, { id, key, attempt, topic: from }) {
       const about = { id, group, topic: from, attempt, ...(key === undefined ? {} : { key }) };
-      tell({ told: 'began', ...about });
+      tell({ told: 'began', ...about, at: now() });
       const { act = usual, times = Number.POSITIVE_INFINITY, ms: own = ms } = payload ?? {};
       if (own > 0) await wait(own);
       if (act === 'hang') await new Promise(() => undefined);
       if (act === 'die') process.kill(process.pid, 'SIGKILL');
       if (act === 'fail' && attempt <= times) {
-        tell({ told: 'failed', ...about });
+        tell({ told: 'failed', ...about, at: now() });
         throw new Error('told to fail');
       }
-      tell({ told: 'handled', ...about });
+      tell({ told: 'handled', ...about, at: now() });
     }
   }
   const decorate =
-    queue === undefined ? OnEvent(/** @type {string} */ (topic), options) : OnQueue(queue, options);
+    queue === undefined
+      ? OnEvent(targetOf(/** @type {string} */ (topic), ordered), options)
+      : OnQueue(queue, options);
   decorate(
     Handler.prototype,
     'on',
@@ -143,6 +152,7 @@ function begin({
   lanes = 1,
   count = Number.POSITIVE_INFINITY,
   keys,
+  ordered,
   size = 0,
   pause = 0,
   payload = {},
@@ -152,13 +162,16 @@ function begin({
   let next = 0;
   let pending = 0;
   const filling = 'x'.repeat(size);
-  const lane = async () => {
+  const target = topic === undefined ? undefined : targetOf(topic, ordered);
+  /** @param {unknown} _ @param {number} own */
+  const lane = async (_, own) => {
     while (going && next < count) {
       const n = next++;
       const id = `${name}-${n}`;
+      const key = ordered ? `k${own}` : keys && `k${n % keys}`;
       const options = {
         messageId: id,
-        ...(keys && { key: `k${n % keys}` }),
+        ...(key && { key }),
         ...(delay !== undefined && { delay }),
       };
       const body = { ...payload, n, ...(size > 0 && { filling }) };
@@ -166,7 +179,7 @@ function begin({
       pending++;
       tell({ told: 'publishing', id });
       try {
-        if (queue === undefined) await bus.publish(/** @type {string} */ (topic), body, options);
+        if (queue === undefined) await bus.publish(target, body, options);
         else await bus.enqueue(queue, body, options);
         tell({ told: 'resolved', id, ms: performance.now() - began });
       } catch (error) {

@@ -18,8 +18,15 @@ export interface Stage {
   readonly until: typeof until;
   /** Waits until health says what is expected. */
   readonly health: (application: Application, ready: boolean, within?: number) => Promise<void>;
-  /** Nothing that resolved is lost; see {@link balance}. */
-  readonly balance: (application: Application, source?: SubscriptionSource) => Promise<void>;
+  /**
+   * Nothing that resolved is lost; see {@link balance}.
+   * @param gone what the broker has deleted, and has told of
+   */
+  readonly balance: (
+    application: Application,
+    source?: SubscriptionSource,
+    gone?: ReadonlySet<string>,
+  ) => Promise<void>;
   /** Waits for so many more handled messages. */
   readonly goesOn: (more?: number, within?: number) => Promise<void>;
 }
@@ -68,7 +75,8 @@ export function createStage(site: Site): Stage & { readonly end: () => Promise<v
         `health to be ${ready ? 'ready' : 'not ready'}`,
         within,
       ),
-    balance: (application, source = { topic: WORK }) => balance(ledger, () => application.letters(source)),
+    balance: (application, source = { topic: WORK }, gone) =>
+      balance(ledger, () => application.letters(source), { gone }),
     goesOn(more = 20, within = RESUMES_WITHIN) {
       const before = ledger.handled().size;
       return until(

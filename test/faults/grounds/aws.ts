@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { startAws } from '../../../scripts/brokers/aws.mjs';
-import { awsCredentials, awsRegion } from '../../support/aws.js';
+import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
+import { subscriptionNames } from '../../../packages/aws/src/names.js';
+import { awsCredentials, awsRegion, plainAws } from '../../support/aws.js';
 import { awsUnderTest } from '../../conformance/aws-under-test.js';
 import type { BrokerConfig } from '../application.js';
 import type { Ground } from '../ground.js';
@@ -42,6 +44,7 @@ export const awsGround = (by: keyof typeof emulators): Ground => ({
   name: `AWS (${by})`,
   lacks: {
     counts,
+    log: 'SQS keeps nothing of what was handled',
     ...(by === 'moto' && {
       restart: 'moto keeps nothing when it ends',
       bulk: 'moto takes minutes for so many',
@@ -55,7 +58,11 @@ export const awsGround = (by: keyof typeof emulators): Ground => ({
     return {
       version: emulators[by](),
       durable: true,
+      // A poll of moto's goes by what was in hand when it began: it hands out the next message of a key though another
+      // poll has been given one since.
+      ordered: by !== 'moto',
       broker: config(`http://${way.address}`, awsCredentials.secretAccessKey),
+      direct: config(emulator.url, awsCredentials.secretAccessKey),
       nowhere: (at) => ({ broker: config(`http://${at}`, 's3cret'), secret: 's3cret' }),
       network: way,
       underTest: create,
@@ -63,6 +70,17 @@ export const awsGround = (by: keyof typeof emulators): Ground => ({
       stop: emulator.stop,
       restart: emulator.start,
       settled: async () => {},
+      refusals: {
+        // Whoever may create makes it anew.
+        async missing(namespace, subscription) {
+          const { dead } = subscriptionNames({ namespace }, subscription, false);
+          await plainAws(async (_, sqs) => {
+            const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: dead }));
+            await sqs.send(new DeleteQueueCommand({ QueueUrl }));
+          }, emulator.url);
+          return async () => {};
+        },
+      },
       async remove() {
         await network.stop();
         await emulator.remove();

@@ -1,9 +1,11 @@
 import { startKafka } from '../../../scripts/brokers/kafka.mjs';
 import { freePorts } from '../../../scripts/brokers/ports.mjs';
-import { kafkaDrivers } from '../../support/kafka.js';
+import { subscriptionNames } from '../../../packages/kafka/src/topology.js';
+import { administrate, kafkaDrivers } from '../../support/kafka.js';
 import type { BrokerConfig } from '../application.js';
 import type { Ground } from '../ground.js';
 import { startNetwork } from '../network.js';
+import { configure, logOf } from './kafka-log.js';
 
 export const kafkaGround = (driver: 'kafkajs' | 'platformatic'): Ground => {
   const options = {
@@ -13,9 +15,9 @@ export const kafkaGround = (driver: 'kafkajs' | 'platformatic'): Ground => {
     // The broker knows of a killed process by its silence alone.
     sessionTimeout: '6s',
   };
-  const config = (address: string): BrokerConfig => ({
+  const config = (...brokers: readonly string[]): BrokerConfig => ({
     name: 'kafka',
-    options: { brokers: [address], ...options },
+    options: { brokers, ...options },
   });
   return {
     id: `kafka-${driver}`,
@@ -33,7 +35,9 @@ export const kafkaGround = (driver: 'kafkajs' | 'platformatic'): Ground => {
       return {
         version: await broker.control('kafka-topics', '--version').then((text) => text.split(' ')[0]!.trim()),
         durable: true,
+        ordered: true,
         broker: config(way.address),
+        direct: config(broker.url),
         nowhere: (at) => ({
           broker: {
             name: 'kafka',
@@ -51,6 +55,20 @@ export const kafkaGround = (driver: 'kafkajs' | 'platformatic'): Ground => {
         stop: broker.stop,
         restart: broker.start,
         settled: async () => {},
+        refusals: {
+          // Whoever may create makes it anew.
+          async missing(namespace, subscription) {
+            const { dead } = subscriptionNames({ namespace }, subscription);
+            await administrate((admin) => admin.deleteTopics({ topics: [dead] }));
+            return async () => {};
+          },
+          async 'too small'(namespace, subscription) {
+            const { dead } = subscriptionNames({ namespace }, subscription);
+            await configure(dead, { 'max.message.bytes': '1' });
+            return () => configure(dead, { 'max.message.bytes': '2097152' });
+          },
+        },
+        log: logOf(config, broker.url),
         async remove() {
           await network.stop();
           await broker.remove();

@@ -1,4 +1,5 @@
 import { quorumQueuesWritten, startRabbitmq } from '../../../scripts/brokers/rabbitmq.mjs';
+import { deadQueue } from '../../../packages/rabbitmq/src/topology.js';
 import { rabbitmqUnderTest } from '../../conformance/rabbitmq-under-test.js';
 import type { BrokerConfig } from '../application.js';
 import type { Ground } from '../ground.js';
@@ -15,6 +16,7 @@ export const rabbitmqGround = (release: '3.10' | '4.0'): Ground => ({
   id: `rabbitmq-${release}`,
   name: 'RabbitMQ',
   lacks: {
+    log: 'RabbitMQ keeps nothing of what was handled',
     expiry:
       'RabbitMQ leaves a delivery with a process for 30 minutes, and the module refuses time-outs that come near',
   },
@@ -28,7 +30,9 @@ export const rabbitmqGround = (release: '3.10' | '4.0'): Ground => ({
     return {
       version: (await broker.control('version')).trim(),
       durable: true,
+      ordered: true,
       broker: config(`amqp://${username}:${password}@${way.address}`),
+      direct: config(broker.url),
       nowhere: (at) => ({ broker: config(`amqp://someone:s3cret@${at}`), secret: 's3cret' }),
       network: way,
       async clients() {
@@ -53,6 +57,26 @@ export const rabbitmqGround = (release: '3.10' | '4.0'): Ground => ({
           broker,
           mine.map(([name]) => name!),
         );
+      },
+      refusals: {
+        // Whoever may create makes it anew.
+        async missing(namespace, subscription) {
+          await broker.control('delete_queue', deadQueue({ namespace }, subscription));
+          return async () => {};
+        },
+        // Dead letters are what goes through the default exchange; delayed retries do not.
+        async forbidden() {
+          const allow = (write: string): Promise<string> =>
+            broker.control('set_permissions', username, '.*', write, '.*');
+          await allow('^(?!amq\\.default$)');
+          return async () => void (await allow('.*'));
+        },
+        async full(namespace, subscription) {
+          const queue = deadQueue({ namespace }, subscription).replaceAll('.', '\\.');
+          const limit = JSON.stringify({ 'max-length': 1, overflow: 'reject-publish' });
+          await broker.control('set_policy', '--apply-to', 'queues', 'full', `^${queue}$`, limit);
+          return async () => void (await broker.control('clear_policy', 'full'));
+        },
       },
       async remove() {
         await network.stop();

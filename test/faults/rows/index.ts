@@ -1,6 +1,7 @@
 import type { Row } from '../row.js';
 import { brokerRows } from './broker.js';
 import { handlerRows } from './handlers.js';
+import { memberRows } from './members.js';
 import { pressureRows } from './pressure.js';
 import { processRows } from './processes.js';
 import { resourceRows } from './resources.js';
@@ -8,6 +9,7 @@ import { resourceRows } from './resources.js';
 export const rows: readonly Row[] = [
   ...brokerRows,
   ...handlerRows,
+  ...memberRows,
   ...pressureRows,
   ...processRows,
   ...resourceRows,
