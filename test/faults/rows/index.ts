@@ -1,5 +1,6 @@
 import type { Row } from '../row.js';
 import { brokerRows } from './broker.js';
+import { deadLetterRows } from './dead-letters.js';
 import { handlerRows } from './handlers.js';
 import { memberRows } from './members.js';
 import { pressureRows } from './pressure.js';
@@ -8,6 +9,7 @@ import { resourceRows } from './resources.js';
 
 export const rows: readonly Row[] = [
   ...brokerRows,
+  ...deadLetterRows,
   ...handlerRows,
   ...memberRows,
   ...pressureRows,
