@@ -2,6 +2,7 @@ import type { Row } from '../row.js';
 import { brokerRows } from './broker.js';
 import { deadLetterRows } from './dead-letters.js';
 import { handlerRows } from './handlers.js';
+import { kafkaRows } from './kafka.js';
 import { memberRows } from './members.js';
 import { pressureRows } from './pressure.js';
 import { processRows } from './processes.js';
@@ -11,6 +12,7 @@ export const rows: readonly Row[] = [
   ...brokerRows,
   ...deadLetterRows,
   ...handlerRows,
+  ...kafkaRows,
   ...memberRows,
   ...pressureRows,
   ...processRows,
