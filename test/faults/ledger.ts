@@ -5,8 +5,8 @@ import { until } from './until.js';
 export type Rejection = Extract<Told, { told: 'rejected' }>;
 export type Run = Extract<Told, { told: 'began' | 'failed' | 'handled' }>;
 
-/** `at` is when it was read, in milliseconds of `performance.now()`. */
-export type Read = Run & { readonly pid: number; readonly at: number };
+/** What a handler of one process said. */
+export type Said = Run & { readonly pid: number };
 
 /** What all processes of a row said of each message, by its id, and what was found set aside. */
 export interface Ledger {
@@ -23,7 +23,7 @@ export interface Ledger {
   /** Messages found among dead letters, of one group or of all. */
   readonly dead: (group?: string) => ReadonlyMap<string, Letter>;
   /** Everything handlers said, in the order in which it was read. */
-  readonly runs: readonly Read[];
+  readonly runs: readonly Said[];
   /** How many messages were handled more than once, and how often beyond that. */
   readonly duplicates: (group?: string) => number;
   /** Exceptions and rejections that nobody handled, and publishes that settled twice. */
@@ -36,14 +36,13 @@ export function createLedger(defaultGroup: string): Ledger {
   const rejected = new Map<string, Rejection>();
   const handled = new Map<string, Map<string, number>>();
   const dead = new Map<string | undefined, Map<string, Letter>>();
-  const runs: Read[] = [];
+  const runs: Said[] = [];
   const violations: string[] = [];
 
   const of = <Group, T>(all: Map<Group, Map<string, T>>, group: Group): Map<string, T> => {
     if (!all.has(group)) all.set(group, new Map());
     return all.get(group)!;
   };
-  const read = (run: Run, pid: number): number => runs.push({ ...run, pid, at: performance.now() });
   const settle = (id: string): void => {
     if (!pending.delete(id)) violations.push(`the publish of ${id} settled twice`);
   };
@@ -80,11 +79,11 @@ export function createLedger(defaultGroup: string): Ledger {
           break;
         case 'handled':
           of(handled, told.group).set(told.id, (of(handled, told.group).get(told.id) ?? 0) + 1);
-          read(told, pid);
+          runs.push({ ...told, pid });
           break;
         case 'began':
         case 'failed':
-          read(told, pid);
+          runs.push({ ...told, pid });
           break;
         case 'unhandled':
           violations.push(`${told.event} in process ${pid}: ${told.text}`);

@@ -19,6 +19,7 @@ import {
 import { aws } from '@nest-messaging/aws';
 import { kafka } from '@nest-messaging/kafka';
 import { rabbitmq } from '@nest-messaging/rabbitmq';
+import { now } from './clock.mjs';
 
 /** @typedef {import('./application.js').ApplicationConfig} Config */
 /** @typedef {import('./application.js').HandlerConfig} HandlerConfig */
@@ -44,9 +45,6 @@ process.on('warning', (warning) => tell({ told: 'log', level: 'warning', text: S
 /** A topic, or its contract where it has an order. @param {string} topic @param {boolean} [ordered] @returns {any} */
 const targetOf = (topic, ordered) =>
   ordered ? defineEvent(topic, { ordered, key: (/** @type {{ key: string }} */ { key }) => key }) : topic;
-
-/** Milliseconds since the machine started. */
-const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 /** @param {HandlerConfig} handler */
 function handlerOf({ topic, queue, options, ordered, ms = 0, act: usual = 'succeed' }) {

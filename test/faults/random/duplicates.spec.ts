@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Read } from '../ledger.js';
+import type { Said } from '../ledger.js';
 import { explainDuplicates } from './duplicates.js';
 
-const handled = (id: string, at: number): Read => ({
+const handled = (id: string, at: number): Said => ({
   told: 'handled',
   id,
   at,

@@ -1,6 +1,6 @@
-import type { Read } from '../ledger.js';
+import type { Said } from '../ledger.js';
 
-/** When something disturbed, in milliseconds of `performance.now()`. */
+/** When something disturbed, by the clock that all processes share (`now`). */
 export interface Disturbance {
   readonly what: string;
   readonly from: number;
@@ -21,8 +21,8 @@ const MARGIN = 5_000;
  * Looks at each success of a message after its first: something must have disturbed between the two, since only then a
  * broker that was told of the first hands a message out again.
  */
-export function explainDuplicates(runs: readonly Read[], disturbances: readonly Disturbance[]): Duplicates {
-  const first = new Map<string, Read>();
+export function explainDuplicates(runs: readonly Said[], disturbances: readonly Disturbance[]): Duplicates {
+  const first = new Map<string, Said>();
   const explained: Record<string, number> = {};
   const unexplained: string[] = [];
   for (const run of runs) {

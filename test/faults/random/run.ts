@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
+import { now } from '../clock.mjs';
 import type { Ground } from '../ground.js';
 import { balance } from '../ledger.js';
 import type { Stage } from '../stage.js';
@@ -59,13 +60,13 @@ export async function runAtRandom(
   const schedule = scheduleOf(seed, ground, Math.ceil((seconds * 1_000) / SHORTEST));
   const crew = await startCrew(stage, schedule, ground.lacks.network === undefined);
   const disturbances: Disturbance[] = [];
-  const until = performance.now() + seconds * 1_000;
+  const until = now() + seconds * 1_000;
 
   for (const step of schedule.steps) {
     await wait(step.calm);
-    if (performance.now() > until) break;
+    if (now() > until) break;
     say(describeStep(step));
-    const from = performance.now();
+    const from = now();
     const recover = step.trouble && (await begin(step.trouble, stage));
     const revive = step.blow && (await crew.strike(step.blow));
     await wait(step.lasts);
@@ -76,7 +77,7 @@ export async function runAtRandom(
       disturbances.push({
         what: step.trouble?.what ?? step.blow!.what,
         from,
-        to: performance.now(),
+        to: now(),
       });
     await stage.goesOn(5);
   }

@@ -29,7 +29,7 @@ export const deadLetterRows: readonly Row[] = [
       ];
       const has = async (application: Application, name: string, count: number): Promise<boolean> => {
         ledger.setAside(await application.letters(SOURCE));
-        return [...ledger.dead.keys()].filter((id) => id.startsWith(`${name}-`)).length === count;
+        return [...ledger.dead().keys()].filter((id) => id.startsWith(`${name}-`)).length === count;
       };
       // All that retries and dead letters need exists from then on.
       const first = await stage.start({ handlers });

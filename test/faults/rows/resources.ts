@@ -106,7 +106,7 @@ async function publishMixed(
   ledger.setAside(await application.letters(source));
   assert.equal(await application.purge(source), failing);
   const missing = (): string[] =>
-    [...ledger.resolved].filter((id) => !ledger.handled().has(id) && !ledger.dead.has(id));
+    [...ledger.resolved].filter((id) => !ledger.handled().has(id) && !ledger.dead().has(id));
   await until(
     () => missing().length === 0,
     () => `${missing().length} of ${name} to be handled`,
