@@ -25,6 +25,6 @@ describe('Duplicates', () => {
     ['after the second', 1_000, 2_000],
   ])('are not explained by what disturbed %s', (_, one, other) => {
     const { unexplained } = explainDuplicates([handled('a', one), handled('a', other)], [cut]);
-    expect(unexplained).toEqual(['shop a by process 1, and 1000 ms later by 1']);
+    expect(unexplained).toEqual([`shop a at ${one} by process 1, and at ${other} by 1`]);
   });
 });

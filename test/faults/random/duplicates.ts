@@ -14,8 +14,11 @@ export interface Duplicates {
   readonly unexplained: readonly string[];
 }
 
-/** What was done just before or after a disturbance may not have been settled. */
-const MARGIN = 5_000;
+/**
+ * How long something disturbs after its end, in milliseconds: what it left undone shows when a time-out has run, such as
+ * the sessions of Kafka's members, 6 s here, once the broker is back.
+ */
+const ECHO = 10_000;
 
 /**
  * Looks at each success of a message after its first: something must have disturbed between the two, since only then a
@@ -33,11 +36,11 @@ export function explainDuplicates(runs: readonly Said[], disturbances: readonly 
       first.set(message, run);
       continue;
     }
-    const why = disturbances.findLast(({ from, to }) => from <= run.at && to >= before.at - MARGIN)?.what;
+    const why = disturbances.findLast(({ from, to }) => from <= run.at && to + ECHO >= before.at)?.what;
     if (why !== undefined) explained[why] = (explained[why] ?? 0) + 1;
     else
       unexplained.push(
-        `${message} by process ${before.pid}, and ${Math.round(run.at - before.at)} ms later by ${run.pid}`,
+        `${message} at ${Math.round(before.at)} by process ${before.pid}, and at ${Math.round(run.at)} by ${run.pid}`,
       );
   }
   return { explained, unexplained };

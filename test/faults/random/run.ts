@@ -91,7 +91,7 @@ export async function runAtRandom(
   assert.deepEqual(
     unexplained.slice(0, 10),
     [],
-    `handled twice though nothing disturbed: ${unexplained.length}`,
+    `${unexplained.length} were handled twice though nothing disturbed: ${JSON.stringify(disturbances)}`,
   );
   return {
     seed,
