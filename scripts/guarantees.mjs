@@ -1,177 +1,40 @@
 /**
- * Writes the tables of guarantees from what the conformance suite has shown: one row a concern, and every guarantee's
- * name, into the README; every guarantee, broker by broker, into `docs/guarantees.md`. `node scripts/guarantees.mjs [--check]`, after a run of `test/conformance`;
- * with `--check` it writes nothing and fails where a table is not what the run has shown.
+ * Writes what the tests have shown into README.md and docs/guarantees.md, between the marks there: the guarantees of the
+ * conformance suite, and the faults that were survived. `node scripts/guarantees.mjs [--check]`, after `npm run test:all`
+ * and `npm run test:faults`; with `--check` it writes nothing and fails where a page is not what the run has shown.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-
-/** @typedef {{ concern: string, name: string, kept: 'native' | 'emulated' | 'refused' | 'meaningless', reason?: string }} Result */
-/** @typedef {{ name: string, results: Result[] }} Transport */
+import { long, readConformance, short } from './guarantees/conformance.mjs';
+import { faults, keepFaults, randomRuns, readFaults } from './guarantees/faults.mjs';
+import { fill } from './guarantees/markdown.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const folder = join(root, '.tmp', 'guarantees');
+const transports = readConformance();
+const grounds = readFaults();
+const check = process.argv.includes('--check');
 
-/** In the order in which the brokers came to the module. */
-const COLUMNS = ['memory', 'rabbitmq', 'kafka', 'kafka-platformatic', 'aws'];
-/** @type {{ [name: string]: string }} */
-const TITLES = {
-  memory: 'memory',
-  rabbitmq: 'RabbitMQ',
-  kafka: 'Kafka (kafkajs)',
-  'kafka-platformatic': 'Kafka (platformatic)',
-  aws: 'AWS',
+/** @type {{ [page: string]: { [mark: string]: string } }} */
+const pages = {
+  'README.md': { guarantees: short(transports) },
+  'docs/guarantees.md': {
+    faults: faults(grounds),
+    'random faults': randomRuns(),
+    guarantees: long(transports),
+  },
 };
 
-const [begin, end] = ['<!-- guarantees -->', '<!-- /guarantees -->'];
-
-/** @returns {Transport[]} those that have a conformance test; a table with one of them left out would tell nothing */
-function read() {
-  const names = COLUMNS.filter((name) => existsSync(join(root, 'test', 'conformance', `${name}.spec.ts`)));
-  return names.map((name) => {
-    const file = join(folder, `${name}.json`);
-    if (!existsSync(file))
-      throw new Error(
-        `test/conformance/${name}.spec.ts has not shown all of its guarantees: run it (or \`npm run test:all\`) first`,
-      );
-    return { name, results: /** @type {Result[]} */ (JSON.parse(readFileSync(file, 'utf8'))) };
-  });
-}
-
-/** @param {Result} result */
-function cell({ kept }) {
-  return { native: '✓', emulated: 'emulated', refused: 'refused', meaningless: '–' }[kept];
-}
-
-/**
- * One cell for the guarantees of a concern.
- * @param {Result[]} results
- */
-function summary(results) {
-  /** @param {Result['kept']} kept */
-  const count = (kept) => results.filter((result) => result.kept === kept).length;
-  const [kept, emulated, refused] = [
-    count('native') + count('emulated'),
-    count('emulated'),
-    count('refused'),
-  ];
-  if (kept + refused === 0) return '–';
-  if (kept === 0) return 'refused';
-  const notes = [emulated && `${emulated} emulated`, refused && `${refused} refused`].filter(Boolean);
-  return `✓ ${kept}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}`;
-}
-
-/** @param {string[][]} rows */
-const table = ([head = [], ...rows]) =>
-  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
-
-/** @param {Transport[]} transports */
-function concerns(transports) {
-  const [first] = transports;
-  return [...new Set(first?.results.map(({ concern }) => concern))];
-}
-
-/** @param {Transport[]} transports */
-function short(transports) {
-  const rows = concerns(transports).map((concern) => [
-    concern,
-    ...transports.map(({ results }) => summary(results.filter((result) => result.concern === concern))),
-  ]);
-  return `${table([['', ...transports.map(({ name }) => TITLES[name] ?? name)], ...rows])}
-
-✓ with the number of guarantees shown; refused: the application does not start, and the error says why; – has no
-meaning there. Broker by broker: [docs/guarantees.md](docs/guarantees.md).
-
-<details>
-<summary>Every guarantee by name</summary>
-
-${byName(transports)}
-
-</details>`;
-}
-
-/** @param {Transport[]} transports */
-function byName(transports) {
-  return concerns(transports)
-    .map((concern) => {
-      const of = transports[0]?.results.filter((result) => result.concern === concern) ?? [];
-      return `**${concern}**\n\n${of.map(({ name }) => `- ${name}${refusals(transports, name)}`).join('\n')}`;
-    })
-    .join('\n\n');
-}
-
-/**
- * @param {Transport[]} transports
- * @param {string} guarantee
- */
-function refusals(transports, guarantee) {
-  const refusing = transports.filter(({ results }) =>
-    results.some(({ name, kept }) => name === guarantee && kept === 'refused'),
-  );
-  return refusing.length > 0
-    ? ` (refused on ${refusing.map(({ name }) => TITLES[name] ?? name).join(', ')})`
-    : '';
-}
-
-/** @param {Transport[]} transports */
-function long(transports) {
-  const titles = transports.map(({ name }) => TITLES[name] ?? name);
-  const sections = concerns(transports).map((concern) => {
-    const of = transports.map(({ results }) => results.filter((result) => result.concern === concern));
-    const rows = (of[0] ?? []).map(({ name }, i) => [
-      name,
-      ...of.map((results) => {
-        const result = results[i];
-        if (result?.name !== name)
-          throw new Error(`'${name}' was not shown on every broker: run all of test/conformance`);
-        return cell(result);
-      }),
-    ]);
-    return `## ${concern}\n\n${table([['', ...titles], ...rows])}`;
-  });
-  const reasons = transports.flatMap(({ name, results }) =>
-    [...new Set(results.flatMap(({ reason }) => (reason === undefined ? [] : [reason])))].map(
-      (reason) => `- ${TITLES[name] ?? name}: ${reason}`,
-    ),
-  );
-  return `# Guarantees
-
-Each row is a test of the conformance suite (\`@nest-messaging/testing/conformance\`) that runs against every broker, and
-of which it is proven that it can fail: \`test/conformance/broken\` holds a transport with a defect for each. This page is
-written by \`scripts/guarantees.mjs\` from the results of a run.
-
-✓ kept · emulated: kept, by means of the module's own · refused: the application does not start, and the error says why ·
-– has no meaning there${reasons.length > 0 ? `:\n\n${reasons.join('\n')}` : ''}
-
-${sections.join('\n\n')}
-`;
-}
-
-const transports = read();
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
-if (from < 0 || to < from) throw new Error(`README.md has no ${begin} … ${end}`);
-
-/** @type {[string, string][]} */
-const pages = [
-  ['README.md', `${readme.slice(0, from + begin.length)}\n\n${short(transports)}\n\n${readme.slice(to)}`],
-  [join('docs', 'guarantees.md'), long(transports)],
-];
-
-if (process.argv.includes('--check')) {
-  for (const [file, text] of pages) {
-    let found = '';
-    try {
-      found = readFileSync(join(root, file), 'utf8');
-    } catch {
-      // A page that is not there is not what the run has shown.
-    }
-    if (found === text) continue;
-    console.error(`${file} is not what the tests have shown: run node scripts/guarantees.mjs`);
+if (!check) keepFaults(grounds);
+for (const [page, parts] of Object.entries(pages)) {
+  const found = readFileSync(join(root, page), 'utf8');
+  const text = Object.entries(parts).reduce((all, [mark, part]) => fill(all, mark, part), found);
+  if (text === found) continue;
+  if (check) {
+    console.error(`${page} is not what the tests have shown: run node scripts/guarantees.mjs`);
     process.exitCode = 1;
+  } else {
+    writeFileSync(join(root, page), text);
+    console.log(`${page} is written`);
   }
-} else {
-  for (const [file, text] of pages) writeFileSync(join(root, file), text);
-  console.log(`written from the results of ${transports.map(({ name }) => name).join(', ')}`);
 }

@@ -12,7 +12,7 @@ import { supportedMajors } from './runtimes/runtimes.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'test', 'faults', 'random');
 /** The last long run, which the documentation shows. */
-const published = join(root, 'docs', 'faults', 'random.json');
+const published = join(root, 'docs', 'random-faults.json');
 const all = readdirSync(folder).flatMap((name) => /^(.*)\.spec\.ts$/.exec(name)?.[1] ?? []);
 
 const { values } = parseArgs({
@@ -31,7 +31,7 @@ if (values.help) {
   --seed N       the same seed chooses the same sequence of faults, loads and failures; by default one by chance
   --minutes N    how long each broker is disturbed (5)
   --broker NAME  one of ${all.join(', ')}; may be given again (all)
-  --publish      writes what was found into docs/faults/random.json, and from there into docs/guarantees.md`);
+  --publish      writes what was found into docs/random-faults.json, which docs/guarantees.md shows`);
 } else {
   await run();
 }

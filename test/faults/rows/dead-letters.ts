@@ -81,7 +81,11 @@ export const deadLetterRows: readonly Row[] = [
       await until(() => began(worker) === 1, 'it to be handled');
       // What it sends arrives, and it does not hear so: it has yet to acknowledge when the broker has the dead letter.
       await site.network.deafen();
-      await until(async () => (await lettersOf('fatal-0')) >= 1, 'the broker to have the dead letter');
+      await until(
+        async () => (await lettersOf('fatal-0')) >= 1,
+        'the broker to have the dead letter',
+        90_000,
+      );
       await worker.stop('SIGKILL');
       await site.network.mend();
 

@@ -35,7 +35,7 @@ export const pressureRows: readonly Row[] = [
   {
     number: 3,
     fault: 'the broker is away while the application publishes on',
-    needs: ['network'],
+    needs: ['network', 'bulk'],
     async run(stage) {
       const { site, ledger, until } = stage;
       const worker = await stage.start({ module: { publish: LIMITS } });
@@ -59,7 +59,7 @@ export const pressureRows: readonly Row[] = [
   {
     number: 33,
     fault: 'publishing is faster than the way to the broker',
-    needs: ['network'],
+    needs: ['network', 'bulk'],
     async run(stage) {
       const { site, ledger, until } = stage;
       const publisher = await stage.start({ handlers: [], module: { publish: LIMITS } });
