@@ -108,6 +108,9 @@ export function topologyError(resource: Resource, error: unknown): TopologyError
   return new TopologyError(`RabbitMQ refused ${what}: ${messageOf(cause)}`, { cause });
 }
 
+/** "access to topic 't' in exchange 'e' in vhost '/' refused": a right of its own, beside that to the exchange. */
+const TOPIC_REFUSED = /access to topic '(.*)' in exchange /s;
+
 /** The broker closed a channel because of this publish. */
 export function publishError(exchange: string, error: unknown): MessagingError {
   const cause = withoutUser(error);
@@ -116,11 +119,15 @@ export function publishError(exchange: string, error: unknown): MessagingError {
       return new PublishRejectedError(`exchange '${exchange}' does not exist: create it, or name another`, {
         cause,
       });
-    case CODE.accessRefused:
+    case CODE.accessRefused: {
+      const topic = TOPIC_REFUSED.exec(messageOf(error))?.[1];
       return new PublishRejectedError(
-        `the user may not publish to exchange '${exchange}': grant the right to write to it`,
+        topic === undefined
+          ? `the user may not publish to exchange '${exchange}': grant the right to write to it`
+          : `the user may not publish to topic '${topic}' of exchange '${exchange}': grant the right to write to it among the user's topic permissions`,
         { cause },
       );
+    }
     case CODE.preconditionFailed:
       if (/message size/.test(messageOf(error)))
         return new MessageTooLargeError(

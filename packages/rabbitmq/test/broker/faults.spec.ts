@@ -244,6 +244,21 @@ describe('A user who may not', () => {
     expect(application.events.filter(({ type }) => type === 'disconnected')).toEqual([]);
   });
 
+  it('publish to one topic is told which, and the others go on', async () => {
+    const { open, mark } = stage();
+    const url = await as('.*', '.*', '.*');
+    await broker.control('set_topic_permissions', new URL(url).username, mark, '^(?!secret$)', '.*');
+    const application = await open({ url });
+    const outcomes = await Promise.allSettled(
+      ['a', 'secret', 'a'].map((topic) => application.publish(topic)),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((outcomes[1] as PromiseRejectedResult).reason).toMatchObject({
+      code: 'PUBLISH_REJECTED',
+      message: expect.stringContaining(`may not publish to topic 'secret' of exchange '${mark}'`),
+    });
+  });
+
   it('declare is told what, and that the error names no user', async () => {
     const { open } = stage();
     const url = await as('', '.*', '.*');
