@@ -79,21 +79,26 @@ export function hiddenTopics(topics: readonly string[], cause: unknown): Topolog
   );
 }
 
+/** Why the broker refuses a member of a group, and what to do about it. */
+export function groupRefusal(group: string, what: string, { code, message }: DriverError): string {
+  switch (code) {
+    case 'GROUP_AUTHORIZATION_FAILED':
+      return `the user may not use consumer group '${group}' for ${what}: grant READ on it`;
+    case 'TOPIC_AUTHORIZATION_FAILED':
+      return `the user may not read all topics of ${what}: grant READ on its topics, '--retry', '--dead' and '--delay-n' among them (${message})`;
+    case 'INVALID_SESSION_TIMEOUT':
+      return `Kafka refuses the session time-out of ${what}: see kafka.sessionTimeout, and the broker's group.min.session.timeout.ms and group.max.session.timeout.ms`;
+    case 'INCONSISTENT_GROUP_PROTOCOL':
+    case 'UNKNOWN_MEMBER_ID':
+      return `consumer group '${group}' of ${what} has members that are not of this module: end them, or choose another group or namespace`;
+    default:
+      return `Kafka refused consumer group '${group}' for ${what}: ${message}`;
+  }
+}
+
 /** The broker refused a group. */
 export function groupError(group: string, what: string, cause: unknown): TopologyError {
-  const { code, message } = driverError(cause);
-  return new TopologyError(
-    code === 'GROUP_AUTHORIZATION_FAILED'
-      ? `the user may not use consumer group '${group}' for ${what}: grant READ on it`
-      : code === 'TOPIC_AUTHORIZATION_FAILED'
-        ? `the user may not read all topics of ${what}: grant READ on its topics, '--retry', '--dead' and '--delay-n' among them (${message})`
-        : code === 'INVALID_SESSION_TIMEOUT'
-          ? `Kafka refuses the session time-out of ${what}: see kafka.sessionTimeout, and the broker's group.min.session.timeout.ms and group.max.session.timeout.ms`
-          : code === 'INCONSISTENT_GROUP_PROTOCOL' || code === 'UNKNOWN_MEMBER_ID'
-            ? `consumer group '${group}' of ${what} has members that are not of this module: end them, or choose another group or namespace`
-            : `Kafka refused consumer group '${group}' for ${what}: ${message}`,
-    { cause },
-  );
+  return new TopologyError(groupRefusal(group, what, driverError(cause)), { cause });
 }
 
 /** What a request for a group failed with, as the application is told: of drivers it knows nothing. */

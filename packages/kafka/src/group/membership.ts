@@ -2,7 +2,7 @@ import type { Clock } from '@nest-messaging/core/contract';
 import { createBackoff, pause } from '../backoff.js';
 import { DriverError } from '../driver/driver-error.js';
 import type { Client, Membership as Ticket, Partition, Position } from '../driver/driver.js';
-import { driverError } from '../errors.js';
+import { driverError, groupRefusal } from '../errors.js';
 import { assign, keyOf, type Sharing } from './assign.js';
 import {
   decodeAssignment,
@@ -209,6 +209,12 @@ export function createMembership(parts: MembershipParts): Membership {
     if (!ended.signal.aborted) take(mine);
   };
 
+  const refused = (error: DriverError): boolean => REFUSED.has(error.code);
+
+  /** For people, who can mend what is refused. */
+  const told = (error: DriverError): string =>
+    refused(error) ? groupRefusal(group, 'this subscription', error) : error.message;
+
   /** Stays until it must join again. */
   const stay = async (): Promise<void> => {
     const interval = Math.min(HEARTBEATS.atMost, parts.sessionTimeout / HEARTBEATS.per);
@@ -221,17 +227,16 @@ export function createMembership(parts: MembershipParts): Membership {
         lastBeat = clock.now();
         problem = undefined;
       } catch (error) {
-        const { code, message } = driverError(error);
+        const failure = driverError(error);
+        const { code } = failure;
         if (code === 'REBALANCE_IN_PROGRESS') return;
         if (FENCED.has(code)) return fenced(code === 'UNKNOWN_MEMBER_ID');
-        problem = message;
+        problem = told(failure);
         // Others have what it had by now, so far as it can know.
         if (clock.now() - lastBeat > parts.sessionTimeout) return fenced(true);
       }
     }
   };
-
-  const refused = (error: DriverError): boolean => REFUSED.has(error.code);
 
   const run = async (joined: () => void, failed: (error: unknown) => void): Promise<void> => {
     const backoff = createBackoff(clock);
@@ -251,7 +256,7 @@ export function createMembership(parts: MembershipParts): Membership {
           fenced(failure.code === 'UNKNOWN_MEMBER_ID');
           continue;
         }
-        problem = failure.message;
+        problem = told(failure);
         if (refused(failure)) {
           failed(failure);
           if (!warned) warn(`consumer group '${group}' refuses this process; trying again`, failure);

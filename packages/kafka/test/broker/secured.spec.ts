@@ -325,7 +325,13 @@ describe('A missing right', () => {
         await application.publish('a', 'before');
         await until(() => probe.texts.includes('before'), 'the first');
         await grant(stage, { kind: 'group', name: 'group.a', operation: 'READ' });
-        await until(async () => !(await ready(application)), 'health to see it');
+        await until(
+          async () =>
+            (await application.transport.health()).parts.some(({ reason }) =>
+              /may not use consumer group '.*\.group\.a'.*: grant READ on it/.test(reason ?? ''),
+            ),
+          'health to say what to grant',
+        );
         await application.publish('a', 'meanwhile');
         await application.publish('b', 'on');
         await until(() => other.texts.includes('on'), 'the other');
