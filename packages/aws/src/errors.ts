@@ -36,6 +36,8 @@ const THROTTLED =
 const BROKEN = /ServiceUnavailable|Internal(Error|Failure|ServerError)|RequestTimeout/;
 const DENIED = /AccessDenied|AuthorizationError|NotAuthorized/i;
 const UNSENT = /^Region is missing/;
+/** Node's words for certificates that are not trusted, and for an answer that is no TLS. */
+const UNTRUSTED = /certificate|SSL routines/i;
 /** The key that encrypts a topic or a queue. */
 const KEY = /^KMS/i;
 
@@ -101,6 +103,11 @@ export function connectionError(where: string, cause: unknown): ConnectionError 
     return new ConnectionError(
       `SNS and SQS at ${where} refused the credentials: ${name}; give those of an account that exists, and check this machine's clock`,
       { cause: withoutSecrets(cause), retryable: false },
+    );
+  if (!answered(cause) && UNTRUSTED.test(said(cause)))
+    return new ConnectionError(
+      `SNS and SQS at ${where} cannot be trusted, or speak no TLS: ${said(cause)}; see aws.client for certificates (requestHandler.httpsAgent.ca, or the variable NODE_EXTRA_CA_CERTS)`,
+      { cause, retryable: false },
     );
   return new ConnectionError(`SNS and SQS at ${where} cannot be reached: ${said(cause)}`, {
     cause,
