@@ -3,13 +3,18 @@
 Its own decides when it begins which FIFO groups are in use, and holds on to that for as long as it waits; and it looks
 for messages that have become visible once a second. Here it asks again and again without waiting.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+
+Whom SQS refuses a right is told in JSON, as all else: moto says it in XML, which no client of SQS can read.
 """
 
 import sys
 import time
 
+from moto.core.exceptions import JsonRESTError
 from moto.server import main
 from moto.sqs.models import SQSBackend
+from moto.sqs.responses import SQSResponse
+from werkzeug.exceptions import HTTPException
 
 LOOK_AGAIN = 0.05
 
@@ -26,5 +31,19 @@ def receive_message(self, queue_name, count, wait_seconds_timeout, *about):
 
 
 SQSBackend.receive_message = receive_message
+
+authorize = SQSResponse._authenticate_and_authorize_normal_action
+
+
+def authorize_in_json(self, resource="*"):
+    try:
+        authorize(self, resource)
+    except HTTPException as refusal:
+        told = JsonRESTError(refusal.error_type, refusal.message)
+        told.code = refusal.code
+        raise told from refusal
+
+
+SQSResponse._authenticate_and_authorize_normal_action = authorize_in_json
 
 main(sys.argv[1:])
