@@ -34,10 +34,60 @@ export type Need =
   /** It can refuse dead letters, and take all else. */
   | 'refusals'
   /** It keeps what was handled, with positions and replicas. */
-  | 'log';
+  | 'log'
+  /** It refuses a user what he has no right to. */
+  | 'rights'
+  /** Its clients can be told to speak TLS. */
+  | 'tls'
+  /** It can run short of memory, and then takes nothing from publishers. */
+  | 'alarm'
+  /** What the module makes can be there already, and not fit. */
+  | 'conflict';
 
 /** Has the dead letters of a subscription refused until what it answers is called. */
 export type Refuse = (namespace: string, subscription: SubscriptionId) => Promise<() => Promise<void>>;
+
+/** What a user is kept from, alone: to log in; to publish to topic `work`; to consume it; to make queue `fresh`. */
+export type Deed = 'log in' | 'publish' | 'consume' | 'declare';
+
+/** A user, and what he may do: of one namespace all, unless it is denied. */
+export interface Rights {
+  /** For applications of this user, by a way that is watched. */
+  readonly broker: BrokerConfig;
+  /** The same, with a wrong password. */
+  readonly mistaken: BrokerConfig;
+  /** What must not be seen. */
+  readonly secrets: readonly string[];
+  /** What can be denied while applications run. */
+  readonly deeds: readonly Deed[];
+  /** Resolves once it was said; a broker may take a moment to heed it. */
+  readonly deny: (deed: Deed) => Promise<void>;
+  /** Ends what was denied. */
+  readonly grant: () => Promise<void>;
+  /** What applications of this user have asked of the broker so far. */
+  readonly asked: () => { readonly connections: number; readonly packets: number };
+  readonly end: () => Promise<void>;
+}
+
+/** A broker whose clients are told to speak TLS. */
+export interface Tls {
+  /** `host:port` where it does not speak it. */
+  readonly plain: string;
+  /** For applications that go to this host, and trust what this certificate signed. */
+  readonly broker: (host: string, ca?: string) => BrokerConfig;
+  readonly end: () => Promise<void>;
+}
+
+/** Something on the broker that does not fit what the module would make. */
+export interface Conflict {
+  readonly resource: string;
+  /** What of it does not fit, in the broker's words. */
+  readonly argument: string;
+  readonly make: () => Promise<unknown>;
+  /** All that is to be seen of it. */
+  readonly look: () => Promise<unknown>;
+  readonly remove: () => Promise<unknown>;
+}
 
 export interface Site {
   /** As the broker itself tells it. */
@@ -67,5 +117,11 @@ export interface Site {
   readonly refusals: Readonly<Record<string, Refuse>>;
   /** What can be done to a log alone. */
   readonly log?: Log;
+  readonly rights?: (namespace: string) => Promise<Rights>;
+  /** @param port where TLS will be spoken for it */
+  readonly tls?: (port: number) => Promise<Tls>;
+  readonly alarm?: { readonly raise: () => Promise<unknown>; readonly clear: () => Promise<unknown> };
+  /** With topic `work` of service `shop`. */
+  readonly conflicts?: (namespace: string) => readonly Conflict[];
   readonly remove: () => Promise<void>;
 }

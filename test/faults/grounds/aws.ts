@@ -7,13 +7,17 @@ import { awsUnderTest } from '../../conformance/aws-under-test.js';
 import type { BrokerConfig } from '../application.js';
 import type { Ground } from '../ground.js';
 import { startNetwork } from '../network.js';
+import { motoRights } from './moto-rights.js';
 
-const config = (endpoint: string, secretAccessKey: string): BrokerConfig => ({
+const config = (
+  endpoint: string,
+  { credentials = awsCredentials, ca }: { credentials?: typeof awsCredentials; ca?: string } = {},
+): BrokerConfig => ({
   name: 'aws',
   options: {
     region: awsRegion,
     endpoint,
-    client: { credentials: { ...awsCredentials, secretAccessKey } },
+    client: { credentials, ...(ca !== undefined && { requestHandler: { httpsAgent: { ca } } }) },
     // What a dead process had in hand comes back after it.
     visibilityTimeout: '6s',
   },
@@ -45,6 +49,9 @@ export const awsGround = (by: keyof typeof emulators): Ground => ({
   lacks: {
     counts,
     log: 'SQS keeps nothing of what was handled',
+    alarm: 'SNS and SQS have no alarm: they throttle, and each request says so',
+    conflict: 'SNS and SQS have no argument that the module insists on: what exists is used as it is',
+    ...(by === 'fauxqs' && { rights: 'fauxqs allows everybody everything' }),
     ...(by === 'moto' && {
       restart: 'moto keeps nothing when it ends',
       bulk: 'moto takes minutes for so many',
@@ -61,9 +68,12 @@ export const awsGround = (by: keyof typeof emulators): Ground => ({
       // A poll of moto's goes by what was in hand when it began: it hands out the next message of a key though another
       // poll has been given one since.
       ordered: by !== 'moto',
-      broker: config(`http://${way.address}`, awsCredentials.secretAccessKey),
-      direct: config(emulator.url, awsCredentials.secretAccessKey),
-      nowhere: (at) => ({ broker: config(`http://${at}`, 's3cret'), secret: 's3cret' }),
+      broker: config(`http://${way.address}`),
+      direct: config(emulator.url),
+      nowhere: (at) => ({
+        broker: config(`http://${at}`, { credentials: { ...awsCredentials, secretAccessKey: 's3cret' } }),
+        secret: 's3cret',
+      }),
       network: way,
       underTest: create,
       kill: emulator.kill,
@@ -81,6 +91,14 @@ export const awsGround = (by: keyof typeof emulators): Ground => ({
           return async () => {};
         },
       },
+      ...(by === 'moto' && {
+        rights: (namespace: string) => motoRights(emulator.url, namespace, config),
+      }),
+      tls: async (port) => ({
+        plain: new URL(emulator.url).host,
+        broker: (host, ca) => config(`https://${host}:${port}`, ca === undefined ? {} : { ca }),
+        end: async () => {},
+      }),
       async remove() {
         await network.stop();
         await emulator.remove();

@@ -9,7 +9,7 @@ import type { BrokerConfig } from '../application.js';
 import type { Log, Pair } from '../log.js';
 
 /** @param config applications' way to brokers */
-export const logOf = (config: (...brokers: readonly string[]) => BrokerConfig, url: string): Log => ({
+export const logOf = (config: (brokers: string | readonly string[]) => BrokerConfig, url: string): Log => ({
   names: (namespace, subscription) => ({
     topic: topicName({ namespace }, subscription.source),
     group: subscriptionNames({ namespace }, subscription).group,
@@ -94,7 +94,7 @@ async function ids(topic: string): Promise<Set<string>> {
   return found;
 }
 
-async function startPair(config: (...brokers: readonly string[]) => BrokerConfig): Promise<Pair> {
+async function startPair(config: (brokers: string | readonly string[]) => BrokerConfig): Promise<Pair> {
   // Each node goes on alone with all that both have.
   const both = ['default.replication.factor=2', 'offsets.topic.replication.factor=2'].join('\n');
   const first = await startKafka({ config: both });
@@ -102,7 +102,7 @@ async function startPair(config: (...brokers: readonly string[]) => BrokerConfig
   await join(second, first);
   const admin = new Kafka({ clientId: 'plain', brokers: [first.url], logLevel: logLevel.NOTHING }).admin();
   return {
-    broker: config(first.url, second.url),
+    broker: config([first.url, second.url]),
     async wantsBoth(topic) {
       await admin.connect();
       await configure(topic, { 'min.insync.replicas': '2' }, (act) => act(admin));

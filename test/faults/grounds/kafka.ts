@@ -6,6 +6,7 @@ import type { BrokerConfig } from '../application.js';
 import type { Ground } from '../ground.js';
 import { startNetwork } from '../network.js';
 import { configure, logOf } from './kafka-log.js';
+import { kafkaConflicts, kafkaRights, kafkaTls } from './kafka-refusals.js';
 
 export const kafkaGround = (driver: 'kafkajs' | 'platformatic'): Ground => {
   const options = {
@@ -15,15 +16,18 @@ export const kafkaGround = (driver: 'kafkajs' | 'platformatic'): Ground => {
     // The broker knows of a killed process by its silence alone.
     sessionTimeout: '6s',
   };
-  const config = (...brokers: readonly string[]): BrokerConfig => ({
+  const config = (brokers: string | readonly string[], more: object = {}): BrokerConfig => ({
     name: 'kafka',
-    options: { brokers, ...options },
+    options: { brokers: [brokers].flat(), ...options, ...more },
   });
   return {
     id: `kafka-${driver}`,
     name: `Kafka (${driver})`,
     missing: kafkaDrivers.find(({ name }) => name === driver)?.missing,
-    lacks: { counts: 'Kafka counts no deliveries' },
+    lacks: {
+      counts: 'Kafka counts no deliveries',
+      alarm: 'Kafka has no alarm: it takes messages until its disk is full, and then ends',
+    },
     async start() {
       const [port, advertised] = (await freePorts(2)) as [number, number];
       const broker = await startKafka({ detour: { port, advertised } });
@@ -69,6 +73,9 @@ export const kafkaGround = (driver: 'kafkajs' | 'platformatic'): Ground => {
           },
         },
         log: logOf(config, broker.url),
+        rights: (namespace) => kafkaRights(config, namespace),
+        tls: (at) => kafkaTls(config, at),
+        conflicts: (namespace) => kafkaConflicts(broker.url, namespace),
         async remove() {
           await network.stop();
           await broker.remove();

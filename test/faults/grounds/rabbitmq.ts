@@ -4,11 +4,12 @@ import { rabbitmqUnderTest } from '../../conformance/rabbitmq-under-test.js';
 import type { BrokerConfig } from '../application.js';
 import type { Ground } from '../ground.js';
 import { startNetwork } from '../network.js';
+import { rabbitmqConflicts, rabbitmqRights } from './rabbitmq-refusals.js';
 
-const config = (url: string): BrokerConfig => ({
+const config = (url: string, ca?: string): BrokerConfig => ({
   name: 'rabbitmq',
   // As short as lets a broken connection be noticed within a row.
-  options: { url, client: { heartbeat: 2 } },
+  options: { url, client: { heartbeat: 2, ...(ca !== undefined && { ca }) } },
 });
 
 /** @param release as Debian has it */
@@ -27,6 +28,10 @@ export const rabbitmqGround = (release: '3.10' | '4.0'): Ground => ({
     const network = await startNetwork(broker.directory);
     const { host, username, password } = new URL(broker.url);
     const way = await network.way(host);
+    // Another default in each release.
+    const watermark = (
+      await broker.control('eval', 'vm_memory_monitor:get_vm_memory_high_watermark().')
+    ).trim();
     return {
       version: (await broker.control('version')).trim(),
       durable: true,
@@ -78,6 +83,18 @@ export const rabbitmqGround = (release: '3.10' | '4.0'): Ground => ({
           return async () => void (await broker.control('clear_policy', 'full'));
         },
       },
+      rights: (namespace) => rabbitmqRights(broker, config, namespace),
+      tls: async (port) => ({
+        plain: host,
+        broker: (to, ca) => config(`amqps://${username}:${password}@${to}:${port}`, ca),
+        end: async () => {},
+      }),
+      alarm: {
+        // A share of the machine's memory that every node has long used.
+        raise: () => broker.control('set_vm_memory_high_watermark', '0.00001'),
+        clear: () => broker.control('set_vm_memory_high_watermark', watermark),
+      },
+      conflicts: (namespace) => rabbitmqConflicts(broker, namespace),
       async remove() {
         await network.stop();
         await broker.remove();

@@ -6,10 +6,10 @@ import { WORK, type Stage } from '../stage.js';
 
 const MIB = 1024 * 1024;
 /** What a process may hold beyond what it held before: twice what its options let wait, and as much again for garbage. */
-const BOUND = 64 * MIB;
+export const BOUND = 64 * MIB;
 
 /** Looks at a process's heap as long as a fault lasts: memory that is bounded is bounded throughout. */
-async function largestHeap(application: Application, seconds: number): Promise<number> {
+export async function largestHeap(application: Application, seconds: number): Promise<number> {
   let largest = 0;
   for (let second = 0; second < seconds; second++) {
     largest = Math.max(largest, (await application.held()).heapUsed);
@@ -19,7 +19,7 @@ async function largestHeap(application: Application, seconds: number): Promise<n
 }
 
 /** Each publish that was refused says which limit it met, and did not take longer than it allows. */
-function assertRefusals({ ledger }: Stage, within: number): void {
+export function assertRefusals({ ledger }: Stage, within: number): void {
   for (const { id, code, ms } of ledger.rejected.values()) {
     assert.ok(
       code === 'OVERLOAD' || code === 'PUBLISH_TIMEOUT',
@@ -29,7 +29,7 @@ function assertRefusals({ ledger }: Stage, within: number): void {
   }
 }
 
-const LIMITS = { timeout: '2s', maxPending: 500, maxPendingBytes: 4 * MIB } as const;
+export const LIMITS = { timeout: '2s', maxPending: 500, maxPendingBytes: 4 * MIB } as const;
 
 export const pressureRows: readonly Row[] = [
   {
