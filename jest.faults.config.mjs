@@ -12,6 +12,7 @@ export default {
       testPathIgnorePatterns: ['/node_modules/'],
     },
   ],
-  maxWorkers: suite.maxWorkers,
+  // Faults are waited for even more than brokers are; each file has a broker of its own.
+  maxWorkers: suite.maxWorkers + 1,
   testTimeout: suite.testTimeout,
 };

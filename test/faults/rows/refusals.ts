@@ -265,7 +265,8 @@ export const refusalRows: readonly Row[] = [
         door.cut();
         await stage.health(worker, false);
         await worker.publish({ name: 'meanwhile', topic: WORK });
-        assert.equal(ledger.rejected.get('meanwhile-0')?.code, 'PUBLISH_TIMEOUT');
+        // Whichever is known first.
+        assert.match(ledger.rejected.get('meanwhile-0')?.code ?? 'resolved', /^PUBLISH_(TIMEOUT|REJECTED)$/);
         assert.ok(door.came > came, 'it did not try again');
         assert.ok(door.heard.slice(came).every(isTls), 'it spoke something else than TLS');
         assert.ok(
