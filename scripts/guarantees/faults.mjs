@@ -77,6 +77,7 @@ ${reasons.map((reason, at) => `${at + 1}. ${reason}`).join('\n')}`;
 export function randomRuns() {
   /** @type {{ [id: string]: Run }} */
   const runs = JSON.parse(readFileSync(join(root, 'docs', 'random-faults.json'), 'utf8'));
+  if (Object.keys(runs).length === 0) return 'None is on record yet.';
   return table([
     [
       '',
