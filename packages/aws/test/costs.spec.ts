@@ -79,7 +79,8 @@ describe('requests to SNS and SQS', () => {
     await publish('orders', 'first');
     counter.reset();
     await Promise.all(times(10_000, (at) => publish('orders', `m${at}`)));
-    expect([...counter.times.keys()]).toEqual(['PublishBatch']);
+    // A slow machine is asked in between whether it is still there.
+    expect([...counter.times.keys()].filter((name) => name !== 'ListTopics')).toEqual(['PublishBatch']);
     expect(counter.count('PublishBatch')).toBeLessThanOrEqual(1_300);
   });
 
