@@ -1,7 +1,7 @@
 /** Tests run straight from source, across packages: the condition `nest-messaging-source` of each package's `exports` points to its `src`. */
 const fromSource = {
   displayName: 'Nest 12',
-  testMatch: ['<rootDir>/{packages/*,sample-app}/test/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
+  testMatch: ['<rootDir>/{packages/*,sample-app,bench}/test/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/compat/(application|fixtures)/',

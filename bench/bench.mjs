@@ -1,0 +1,126 @@
+/**
+ * `npm run bench -- [memory|rabbitmq|kafka|aws …] [--quick]`: the module beside its peers, on brokers of its own. Results go
+ * to `.tmp/bench`, and `docs/performance.md` is written from the last of each broker. With `--quick` all of it is shown to
+ * work, and page and plots stay in `.tmp/bench/quick`. A figure that is void fails the run.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startAws } from '../scripts/brokers/aws.mjs';
+import { startKafka } from '../scripts/brokers/kafka.mjs';
+import { startRabbitmq } from '../scripts/brokers/rabbitmq.mjs';
+import { run as runCommand } from '../scripts/brokers/run.mjs';
+import { nodeBinary, supportedMajors } from '../scripts/runtimes/runtimes.mjs';
+import { BROKERS } from './dist/contestants/index.js';
+import { extentOf } from './dist/extent.js';
+import { plot } from './dist/plot.js';
+import { page } from './dist/report.js';
+import { run } from './dist/run.js';
+
+/**
+ * @typedef {import('./dist/contestants/index.js').BrokerName} BrokerName
+ * @typedef {import('./dist/report.js').Results} Results
+ * @typedef {{ url: string, on: string, remove: () => Promise<unknown> }} Started
+ */
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const say = console.log;
+
+/** @param {string} path */
+const json = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
+
+/** @type {Record<BrokerName, () => Promise<Started>>} */
+const start = {
+  memory: async () => ({ url: '', on: 'Memory', remove: async () => {} }),
+  async rabbitmq() {
+    const broker = await startRabbitmq({ say });
+    return { ...broker, on: `RabbitMQ ${(await broker.control('version')).trim()}` };
+  },
+  async kafka() {
+    const broker = await startKafka({ say });
+    const version = await broker.control('kafka-topics', '--version');
+    return { ...broker, on: `Kafka ${version.trim().split(' ')[0]}` };
+  },
+  async aws() {
+    const emulator = await startAws({ say });
+    const { fauxqs } = json('scripts/brokers/aws/fauxqs/package.json').dependencies;
+    return { ...emulator, on: `SQS, as fauxqs ${fauxqs} has it` };
+  },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false } },
+});
+const unknown = positionals.filter((name) => !BROKERS.some((broker) => broker === name));
+if (unknown.length > 0) {
+  console.error(
+    `Unknown broker: ${unknown.join(', ')}.\nUsage: npm run bench -- [${BROKERS.join('|')} …] [--quick]`,
+  );
+  process.exit(2);
+}
+
+const { quick } = values;
+const kept = join(root, '.tmp', 'bench', ...(quick ? ['quick'] : []));
+const docs = quick ? kept : join(root, 'docs');
+// One of Kafka's clients asks for the newest.
+const node = await nodeBinary(Math.max(...supportedMajors), say);
+mkdirSync(kept, { recursive: true });
+
+let whole = true;
+for (const broker of BROKERS.filter((name) => positionals.length === 0 || positionals.includes(name))) {
+  const { url, on, remove } = await start[broker]();
+  say(`\n${on}:`);
+  try {
+    const extent = extentOf(broker, quick);
+    const rows = await run({ broker, url, extent, node, say });
+    whole &&= rows.every((row) => Object.keys(row.void).length === 0);
+    /** @type {Results} */
+    const results = { broker, on, ...(await circumstances()), versions: versions(), extent, rows };
+    writeFileSync(join(kept, `${broker}.json`), JSON.stringify(results, undefined, 2));
+  } finally {
+    await remove();
+  }
+}
+
+/** @type {Results[]} */
+const all = BROKERS.map((broker) => join(kept, `${broker}.json`))
+  .filter(existsSync)
+  .map((file) => JSON.parse(readFileSync(file, 'utf8')));
+mkdirSync(join(docs, 'performance'), { recursive: true });
+writeFileSync(join(docs, 'performance.md'), page(all));
+for (const results of all) writeFileSync(join(docs, 'performance', `${results.broker}.svg`), plot(results));
+say(`\nWritten: ${join(docs, 'performance.md')}`);
+if (!whole) {
+  console.error(
+    'Some figures are void: messages were lost, or a measurement failed. The lines above say which.',
+  );
+  process.exitCode = 1;
+}
+
+async function circumstances() {
+  const [cpu] = cpus();
+  const memory = Math.round(totalmem() / 1024 ** 3);
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${cpus().length} × ${cpu?.model.trim()}, ${memory} GiB, ${process.platform} ${release()}`,
+    node: (await runCommand(node, ['--version'])).output.trim().replace(/^v/, ''),
+  };
+}
+
+/** What is installed, of what `package.json` asks for. */
+function versions() {
+  const names = Object.keys(json('bench/package.json').devDependencies);
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const name of names) {
+    const folder = (createRequire(import.meta.url).resolve.paths(name) ?? [])
+      .map((path) => join(path, name, 'package.json'))
+      .find(existsSync);
+    if (folder) found[name] = JSON.parse(readFileSync(folder, 'utf8')).version;
+  }
+  return found;
+}

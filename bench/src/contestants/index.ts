@@ -1,0 +1,18 @@
+/** Who is measured on which broker: a file each, below the broker's name. The first is ours. */
+export const CONTESTANTS = {
+  memory: ['ours', 'event-emitter', 'nest-event-emitter', 'nest-cqrs', 'json'],
+  rabbitmq: [
+    'ours',
+    'amqplib',
+    'rabbitmq-client',
+    'nest-equal',
+    'golevelup-equal',
+    'nest-defaults',
+    'golevelup-defaults',
+  ],
+  kafka: [],
+  aws: [],
+} as const satisfies Record<string, readonly string[]>;
+
+export type BrokerName = keyof typeof CONTESTANTS;
+export const BROKERS = Object.keys(CONTESTANTS) as BrokerName[];

@@ -1,0 +1,40 @@
+import { connect, type ConfirmChannel, type ConsumeMessage } from 'amqplib';
+import { HANDS, type Contestant } from '../../contestant.js';
+import type { Message } from '../../message.js';
+import { EXCHANGE, QUORUM } from './queue.js';
+
+const publishConfirmed = (channel: ConfirmChannel, key: string, message: Message): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const body = Buffer.from(JSON.stringify(message));
+    channel.publish(EXCHANGE, key, body, { persistent: true, mandatory: true }, (error) =>
+      error ? reject(error as Error) : resolve(),
+    );
+  });
+
+export default {
+  name: 'amqplib',
+  safety: 'equal',
+  says: `quorum queue behind a topic exchange, confirm channel, persistent, noDelay; a prefetch of ${HANDS}, each acknowledged by itself after the handler`,
+  async publisher({ url, name }) {
+    const connection = await connect(url, { noDelay: true });
+    const channel = await connection.createConfirmChannel();
+    return {
+      send: ([message]) => publishConfirmed(channel, name, message!),
+      close: () => connection.close(),
+    };
+  },
+  async consumer({ url, name }, handle) {
+    const connection = await connect(url, { noDelay: true });
+    const channel = await connection.createChannel();
+    await channel.assertExchange(EXCHANGE, 'topic');
+    await channel.assertQueue(name, QUORUM);
+    await channel.bindQueue(name, EXCHANGE, name);
+    await channel.prefetch(HANDS);
+    const take = async (delivery: ConsumeMessage): Promise<void> => {
+      await handle(JSON.parse(delivery.content.toString()) as Message);
+      channel.ack(delivery);
+    };
+    await channel.consume(name, (delivery) => void (delivery && take(delivery)));
+    return { close: () => channel.close().then(() => connection.close()) };
+  },
+} satisfies Contestant;

@@ -1,0 +1,9 @@
+import { golevelup } from './golevelup.js';
+
+export default golevelup(
+  {
+    safety: 'defaults',
+    says: 'a classic queue, and messages in memory alone: what waits when the broker restarts is gone; a prefetch of 10',
+  },
+  {},
+);

@@ -1,0 +1,29 @@
+import type { Contestant, Place } from '../contestant.js';
+import type { Figures } from '../metrics.js';
+import type { Count } from '../tally.js';
+
+/** What one process shall measure. */
+export interface Job {
+  readonly place: Place;
+  /** Bytes of each message. */
+  readonly size: number;
+  /** The first message's id, where earlier ones went to the same place. */
+  readonly from: number;
+  /** Messages, those that warm up included: their first tenth. */
+  readonly count: number;
+  /** Messages per second, where they come at a fixed rate. */
+  readonly rate: number;
+  /** Whether what is sent reaches this process alone, as in memory, so that it must be counted here. */
+  readonly within: boolean;
+}
+
+export interface Outcome {
+  readonly figures: Figures;
+  /** Left out where another process counts what this one sent. */
+  readonly count?: Count;
+}
+
+export type Measure = (contestant: Contestant, job: Job) => Promise<Outcome>;
+
+/** How many of the messages only warm up what they pass through. */
+export const warmUp = (count: number): number => Math.ceil(count / 10);

@@ -1,0 +1,18 @@
+import { perSecond, stopwatch } from '../effort.js';
+import { messages } from '../message.js';
+import { sendMany } from '../sending.js';
+import { warmUp, type Measure } from './job.js';
+import { publishing } from './publishing.js';
+
+/** Many publishes at a time, until the broker has all. */
+export const publish: Measure = (contestant, job) =>
+  publishing(contestant, job, async (publisher) => {
+    const message = messages(job.size);
+    const [from, to] = [job.from, job.from + job.count];
+    const warm = from + warmUp(job.count);
+    await sendMany(contestant, publisher, message, { from, to: warm });
+    const stop = stopwatch();
+    await sendMany(contestant, publisher, message, { from: warm, to });
+    const effort = stop();
+    return { publish: perSecond(to - warm, effort), publishCpu: effort.cpu / (to - warm) };
+  });

@@ -1,0 +1,133 @@
+import { absolute, besideOf, contenders, isOurs, isVoid, judge, ratio, type Verdict } from './comparison.js';
+import type { BrokerName } from './contestants/index.js';
+import type { Extent } from './extent.js';
+import { GOALS } from './goals.js';
+import { METRICS, type Metric } from './metrics.js';
+import type { Row } from './run.js';
+import type { Summary } from './statistics.js';
+
+/** What a run leaves in `.tmp/bench`. */
+export interface Results {
+  readonly broker: BrokerName;
+  /** The broker's name and version. */
+  readonly on: string;
+  readonly date: string;
+  readonly machine: string;
+  readonly node: string;
+  /** Packages measured, with their versions. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly extent: Extent;
+  readonly rows: readonly Row[];
+}
+
+const metrics = Object.keys(METRICS) as Metric[];
+
+/** Three digits that say something. */
+function short(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString('en');
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+const spread = ({ median, least, most }: Summary): string =>
+  `${short(median)} <sub>${short(least)}–${short(most)}</sub>`;
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+/** Metrics that somebody has, of one size: the columns of its table. */
+const shown = (rows: readonly Row[], size: number): Metric[] =>
+  metrics.filter((metric) => rows.some((row) => row.size === size && row.figures[metric] !== undefined));
+
+function ofSize({ rows }: Results, size: number): string {
+  const columns = shown(rows, size);
+  const all = contenders(rows);
+  const titles = columns.map((metric) => METRICS[metric].title);
+  const own = all.filter(isOurs).map((ours) => [
+    ours.name,
+    ...columns.map((metric) => {
+      const value = absolute(rows, ours, metric, size);
+      if (isVoid(rows, ours, metric, size)) return '**void**';
+      return value ? `${spread(value)} ${METRICS[metric].unit}` : '–';
+    }),
+  ]);
+  const others = all
+    .filter((row) => !isOurs(row))
+    .map((theirs) => {
+      const ours = besideOf(rows, theirs);
+      const name = theirs.safety === 'equal' ? theirs.name : `${theirs.name} (defaults)`;
+      return [
+        name,
+        ...columns.map((metric) => {
+          if (isVoid(rows, theirs, metric, size)) return '**void**';
+          const value = ours && ratio(rows, ours, theirs, metric, size);
+          return value ? spread(value) : '–';
+        }),
+      ];
+    });
+  return [
+    `### ${size.toLocaleString('en')} bytes`,
+    table(['ours over theirs', ...titles], others),
+    table(['ours', ...titles], own),
+  ].join('\n\n');
+}
+
+/** How far a goal was missed, in percent of it. */
+function verdictText({ goal, ratio: found, met }: Verdict): string {
+  if (!found) return '**void**';
+  return met ? 'met' : `**not met**, by ${Math.round(Math.abs(found.median / goal.ratio - 1) * 100)} %`;
+}
+
+function goals({ broker, rows }: Results): string {
+  const verdicts = GOALS.filter((goal) => goal.broker === broker).flatMap((goal) => judge(rows, goal));
+  return table(
+    ['goal: ours over', 'figure', 'bytes', 'wanted', 'found', ''],
+    verdicts.map((verdict) => {
+      const { goal, ours, theirs, size, ratio: found } = verdict;
+      const { title, better } = METRICS[goal.metric];
+      return [
+        goal.ours === undefined ? theirs : `${theirs} (${ours})`,
+        title,
+        size.toLocaleString('en'),
+        `${better === 'more' ? '≥' : '≤'} ${goal.ratio}`,
+        found ? spread(found) : '–',
+        verdictText(verdict),
+      ];
+    }),
+  );
+}
+
+function section(results: Results): string {
+  const { broker, on, date, machine, node, extent, rows } = results;
+  const reasons = [...new Set(rows.flatMap((row) => Object.values(row.void)))];
+  return [
+    `## ${on}`,
+    `${date}, ${machine}, Node ${node}. ${extent.rounds} rounds of ${extent.publish.toLocaleString('en')} messages; ` +
+      `at a fixed rate, ${extent.rate.toLocaleString('en')} a second; a backlog of ${extent.backlog.toLocaleString('en')}. `,
+    `![Messages per second](performance/${broker}.svg)`,
+    ...extent.sizes.map((size) => ofSize(results, size)),
+    `### Goals`,
+    goals(results),
+    `### How each is set`,
+    contenders(rows)
+      .map(({ name, safety, says }) => `- ${name}${safety === 'defaults' ? ' (defaults)' : ''}: ${says}.`)
+      .join('\n'),
+    ...(reasons.length > 0 ? [`Void: ${reasons.join('; ')}.`] : []),
+  ].join('\n\n');
+}
+
+const versions = (all: readonly Results[]): string =>
+  Object.entries(Object.assign({}, ...all.map((results) => results.versions)) as Results['versions'])
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ');
+
+/** The page, of the last results of each broker. */
+export const page = (all: readonly Results[]): string =>
+  `${[
+    '# Performance',
+    'Written by `npm run bench`, which runs all contestants side by side, in turn, on brokers of its own: ' +
+      '[how, and what makes it fair](decisions/0020-benchmarks.md). Figures are **ratios, ours over theirs**: of rates more ' +
+      'than 1 is better, of times, processor time and memory less than 1. Each is the median over the rounds, with the ' +
+      'least and the most in small print. A figure whose messages were not all counted at the end is void.',
+    ...all.map(section),
+    `Versions: ${versions(all)}.`,
+  ].join('\n\n')}\n`;
