@@ -70,9 +70,18 @@ const docs = quick ? kept : join(root, 'docs');
 const node = await nodeBinary(Math.max(...supportedMajors), say);
 mkdirSync(kept, { recursive: true });
 
+/** @type {Started | undefined} */
+let running;
+for (const [signal, code] of /** @type {const} */ ([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+]))
+  process.once(signal, () => void Promise.resolve(running?.remove()).finally(() => process.exit(code)));
+
 let whole = true;
 for (const broker of BROKERS.filter((name) => positionals.length === 0 || positionals.includes(name))) {
-  const { url, on, remove } = await start[broker]();
+  running = await start[broker]();
+  const { url, on } = running;
   say(`\n${on}:`);
   try {
     const extent = extentOf(broker, quick);
@@ -82,7 +91,8 @@ for (const broker of BROKERS.filter((name) => positionals.length === 0 || positi
     const results = { broker, on, ...(await circumstances()), versions: versions(), extent, rows };
     writeFileSync(join(kept, `${broker}.json`), JSON.stringify(results, undefined, 2));
   } finally {
-    await remove();
+    await running.remove();
+    running = undefined;
   }
 }
 

@@ -32,6 +32,8 @@ export interface Contestant {
   readonly beside?: string;
   /** Messages that one `send` takes. @default 1 */
   readonly batch?: number;
+  /** Makes what it takes from. @default a consumer does, and closes */
+  prepare?(place: Place): Promise<unknown>;
   publisher(place: Place): Promise<Publisher>;
   /** Makes what it takes from where that is missing; what was made stays when it closes. */
   consumer(place: Place, handle: Handle): Promise<Consumer>;

@@ -41,47 +41,50 @@ export async function run({ broker, url, extent, node, say }: Circumstances): Pr
 
   async function measure(file: string, { round, size }: { round: number; size: number }): Promise<Row> {
     let about: About = { name: file, safety: 'equal', says: '' };
+    let repeated = 0;
     const figures: Figures = {};
     const voided: Partial<Record<Metric, string>> = {};
-    let repeated = 0;
     const prefix = `b${Date.now().toString(36)}`;
     /** What was shown at a place is in doubt until its messages are counted. */
     const shown = new Map<string, Metric[]>();
-    const failed = new Set<string>();
-    for (const { measurement, place, from = 0, count, shows } of steps(broker, extent, size)) {
+    const doubts = new Map<string, string>();
+    for (const { measurement, place, from, count, shows } of steps(broker, extent, { round, size })) {
+      shown.set(place, [...(shown.get(place) ?? []), ...shows]);
       // Without its messages, the rest would wait in vain.
-      if (failed.has(place)) continue;
-      const here = [...(shown.get(place) ?? []), ...shows];
-      shown.set(place, here);
-      const job: Job = {
-        place: { url, name: `${prefix}${place}` },
-        size,
-        from,
-        count,
-        rate: extent.rate,
-        within: broker === 'memory',
-      };
-      let reason: string | undefined;
-      try {
-        const outcome = await work(node, file, measurement, job, extent.limit);
-        about = outcome.about;
-        for (const metric of shows) figures[metric] = outcome.figures[metric];
-        reason = outcome.count && broken(outcome.count);
-        repeated += outcome.count?.repeated ?? 0;
-      } catch (error) {
-        reason = `${measurement}: ${(error as Error).message}`;
-        failed.add(place);
+      if (!doubts.has(place)) {
+        const job: Job = {
+          place: { url, name: `${prefix}${place}` },
+          size,
+          from,
+          count,
+          rate: extent.rate,
+          within: broker === 'memory',
+        };
+        try {
+          const outcome = await work(node, file, measurement, job, extent.limit);
+          about = outcome.about;
+          repeated += outcome.count?.repeated ?? 0;
+          for (const metric of shows) figures[metric] = outcome.figures[metric];
+          const reason = outcome.count && broken(outcome.count);
+          if (reason !== undefined) doubts.set(place, reason);
+        } catch (error) {
+          doubts.set(place, `${measurement}: ${(error as Error).message}`);
+        }
       }
-      if (reason !== undefined) for (const metric of here) voided[metric] ??= reason;
     }
+    for (const [place, reason] of doubts)
+      for (const metric of shown.get(place) ?? []) voided[metric] = `${about.name}, ${reason}`;
     return { ...about, round, size, figures, void: voided, repeated };
   }
 }
 
 function line({ name, safety, round, size, figures, void: voided }: Row): string {
-  const texts = Object.entries(figures).map(([metric, value]) =>
-    voided[metric as Metric] ? `${metric} void` : `${metric} ${value.toPrecision(3)}`,
-  );
-  const reasons = [...new Set(Object.values(voided))].map((reason) => ` VOID: ${reason}`);
-  return `${round + 1}. ${name} (${safety}), ${size} B: ${texts.join(', ')}${reasons.join('')}`;
+  const texts = Object.entries(figures)
+    .filter(([metric]) => !(metric in voided))
+    .map(([metric, value]) => `${metric} ${value.toPrecision(3)}`);
+  const reasons = [...new Set(Object.values(voided))].map((reason) => {
+    const metrics = (Object.keys(voided) as Metric[]).filter((metric) => voided[metric] === reason);
+    return `VOID: ${metrics.join(', ')} (${reason})`;
+  });
+  return `${round + 1}. ${name} (${safety}), ${size} B: ${[...texts, ...reasons].join(', ')}`;
 }

@@ -7,67 +7,54 @@ export interface Step {
   readonly measurement: Measurement;
   /** Its place: steps of one place share their messages. */
   readonly place: string;
-  readonly from?: number;
+  /** The first message's id. */
+  readonly from: number;
   readonly count: number;
   /** Figures that stand or fall with it. */
   readonly shows: readonly Metric[];
 }
 
+const step = (
+  measurement: Measurement,
+  place: string,
+  count = 0,
+  shows: readonly Metric[] = [],
+  from = 0,
+): Step => ({ measurement, place, count, shows, from });
+
 /** Where messages are kept by a broker, they are counted by who consumes them; in memory, by who publishes them. */
-export function steps(broker: BrokerName, extent: Extent, size: number): Step[] {
-  const { publish, awaited } = extent;
-  const published: Step[] = [
-    { measurement: 'publish', place: 'a', count: publish, shows: ['publish', 'publishCpu'] },
+export function steps(
+  broker: BrokerName,
+  extent: Extent,
+  { round, size }: { readonly round: number; readonly size: number },
+): Step[] {
+  const { publish, awaited, backlog } = extent;
+  const inMemory = broker === 'memory';
+  const withMemory = round < extent.memoryRounds && size === Math.min(...extent.sizes);
+
+  const apart: Step[] = inMemory
+    ? [
+        step('publish', 'published', publish, ['publish', 'publishCpu']),
+        step('latency', 'awaited', awaited, ['awaitedP50', 'awaitedP99']),
+      ]
+    : [
+        step('prepare', 'backlog'),
+        step('publish', 'backlog', publish, ['publish', 'publishCpu']),
+        step('latency', 'backlog', awaited, ['awaitedP50', 'awaitedP99'], publish),
+        step('consume', 'backlog', publish + awaited, ['consume', 'consumeCpu']),
+        step('prepare', 'through'),
+      ];
+  const together: Step[] = [
+    step('endToEnd', 'through', extent.endToEnd, ['endToEnd', 'endToEndCpu']),
+    step('paced', 'paced', extent.paced, ['endToEndP50', 'endToEndP99']),
   ];
-  const awaiting: Step = {
-    measurement: 'latency',
-    place: 'a',
-    count: awaited,
-    shows: ['awaitedP50', 'awaitedP99'],
-  };
-  const both: Step[] = [
-    { measurement: 'endToEnd', place: 'b', count: extent.endToEnd, shows: ['endToEnd', 'endToEndCpu'] },
-    { measurement: 'paced', place: 'c', count: extent.paced, shows: ['endToEndP50', 'endToEndP99'] },
-  ];
-  const resting: Step[] = [{ measurement: 'rest', place: 'd', count: 0, shows: ['memoryAtRest'] }];
-  const least = Math.min(...extent.sizes);
-  if (broker === 'memory')
-    return [
-      ...published,
-      { ...awaiting, place: 'e' },
-      ...both,
-      ...(size > least
-        ? []
-        : [
-            ...resting,
-            { measurement: 'held', place: 'f', count: extent.backlog, shows: ['memoryWithBacklog'] } as const,
-          ]),
-    ];
-  const prepare = (place: string): Step => ({ measurement: 'prepare', place, count: 0, shows: [] });
-  return [
-    prepare('a'),
-    ...published,
-    { ...awaiting, from: publish },
-    {
-      measurement: 'consume',
-      place: 'a',
-      count: publish + awaited,
-      shows: ['consume', 'consumeCpu'],
-    },
-    prepare('b'),
-    ...both,
-    ...(size > least
-      ? []
-      : [
-          ...resting,
-          prepare('f'),
-          { measurement: 'publish', place: 'f', count: extent.backlog, shows: [] } as const,
-          {
-            measurement: 'consume',
-            place: 'f',
-            count: extent.backlog,
-            shows: ['memoryWithBacklog'],
-          } as const,
-        ]),
-  ];
+  const resting = step('rest', 'rest', 0, ['memoryAtRest']);
+  const laden: Step[] = inMemory
+    ? [step('held', 'held', backlog, ['memoryWithBacklog'])]
+    : [
+        step('prepare', 'held'),
+        step('publish', 'held', backlog),
+        step('consume', 'held', backlog, ['memoryWithBacklog']),
+      ];
+  return [...apart, ...together, ...(withMemory ? [resting, ...laden] : [])];
 }

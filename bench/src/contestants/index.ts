@@ -10,7 +10,16 @@ export const CONTESTANTS = {
     'nest-defaults',
     'golevelup-defaults',
   ],
-  kafka: [],
+  kafka: [
+    'ours-kafkajs',
+    'ours-platformatic',
+    'kafkajs-single',
+    'kafkajs-batches',
+    'platformatic',
+    'nest-equal',
+    'kafkajs-defaults',
+    'nest-defaults',
+  ],
   aws: [],
 } as const satisfies Record<string, readonly string[]>;
 

@@ -4,6 +4,10 @@ import type { Measure } from './job.js';
 
 /** Lets a contestant make what it takes from, so that what is sent waits there. */
 export const prepare: Measure = async (contestant, { place }) => {
+  if (contestant.prepare) {
+    await contestant.prepare(place);
+    return { figures: {} };
+  }
   const consumer = await contestant.consumer(place, work);
   await settled();
   await consumer.close();
