@@ -20,7 +20,15 @@ export const CONTESTANTS = {
     'kafkajs-defaults',
     'nest-defaults',
   ],
-  aws: [],
+  aws: [
+    'ours',
+    'sdk-single',
+    'sdk-batches',
+    'sqs-consumer-equal',
+    'ssut-equal',
+    'sqs-consumer-defaults',
+    'ssut-defaults',
+  ],
 } as const satisfies Record<string, readonly string[]>;
 
 export type BrokerName = keyof typeof CONTESTANTS;

@@ -1,0 +1,40 @@
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
+import { Consumer } from 'sqs-consumer';
+import type { Contestant } from '../../contestant.js';
+import type { Message } from '../../message.js';
+import { makeQueue, sqsClient, prepare } from './queue.js';
+
+/** sqs-consumer, which only takes: what is sent goes through the SDK, one by one. */
+export const sqsConsumer = (
+  about: Pick<Contestant, 'safety' | 'says'>,
+  options: { readonly batchSize?: number },
+): Contestant => ({
+  name: 'sqs-consumer',
+  ...about,
+  prepare,
+  async publisher(place) {
+    const sqs = sqsClient(place);
+    const QueueUrl = await makeQueue(sqs, place);
+    return {
+      send: ([message]) =>
+        sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(message) })),
+      close: async () => sqs.destroy(),
+    };
+  },
+  async consumer(place, handle) {
+    const sqs = sqsClient(place);
+    const consumer = Consumer.create({
+      queueUrl: await makeQueue(sqs, place),
+      sqs,
+      ...options,
+      async handleMessage(message) {
+        await handle(JSON.parse(message.Body!) as Message);
+        return message;
+      },
+    });
+    // Stopping aborts the request that waits, which is no error of interest.
+    consumer.on('error', (error) => consumer.status.isRunning && console.error(error));
+    consumer.start();
+    return { close: async () => consumer.stop({ abort: true }) };
+  },
+});
