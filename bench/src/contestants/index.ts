@@ -1,4 +1,4 @@
-/** Who is measured on which broker: a file each, below the broker's name. The first is ours. */
+/** Who is measured on which broker: a file each, below the broker's name. Ours come first. */
 export const CONTESTANTS = {
   memory: ['ours', 'event-emitter', 'nest-event-emitter', 'nest-cqrs', 'json'],
   rabbitmq: [
