@@ -83,7 +83,7 @@ const QUICK: Extent = {
   rate: 100,
   backlog: 1_000,
   memoryRounds: 1,
-  limit: 60_000,
+  limit: 90_000,
 };
 
 export const extentOf = (broker: BrokerName, quick: boolean): Extent => (quick ? QUICK : EXTENTS[broker]);

@@ -27,6 +27,7 @@ export function tally(expected: number, work: Handle): Tally {
   const seen = new Uint8Array(expected);
   let [handled, repeated, foreign] = [0, 0, 0];
   let last = performance.now();
+  let silent = false;
   let waiting: { readonly handled: number; readonly resolve: () => void } | undefined;
   return {
     async handle(message) {
@@ -41,11 +42,12 @@ export function tally(expected: number, work: Handle): Tally {
       }
     },
     async reached(wanted) {
-      if (handled >= wanted) return;
+      if (silent || handled >= wanted) return;
       last = performance.now();
       await new Promise<void>((resolve) => {
         const look = setInterval(() => {
-          if (performance.now() - last > SILENCE) done();
+          silent = performance.now() - last > SILENCE;
+          if (silent) done();
         }, 1_000);
         const done = (): void => {
           clearInterval(look);
