@@ -116,7 +116,7 @@ async function circumstances() {
   const memory = Math.round(totalmem() / 1024 ** 3);
   return {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${cpus().length} × ${cpu?.model.trim()}, ${memory} GiB, ${process.platform} ${release()}`,
+    machine: `${cpus().length} × ${cpu?.model.trim()}, ${memory} GiB, ${process.platform} ${release().split('-')[0]}`,
     node: (await runCommand(node, ['--version'])).output.trim().replace(/^v/, ''),
   };
 }

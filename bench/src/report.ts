@@ -98,11 +98,14 @@ function goals({ broker, rows }: Results): string {
 
 function section(results: Results): string {
   const { broker, on, date, machine, node, extent, rows } = results;
+  const repeated = new Map<string, number>();
+  for (const { name, repeated: count } of rows)
+    if (count > 0) repeated.set(name, (repeated.get(name) ?? 0) + count);
   const reasons = [...new Set(rows.flatMap((row) => Object.values(row.void)))];
   return [
     `## ${on}`,
     `${date}, ${machine}, Node ${node}. ${extent.rounds} rounds of ${extent.publish.toLocaleString('en')} messages; ` +
-      `at a fixed rate, ${extent.rate.toLocaleString('en')} a second; a backlog of ${extent.backlog.toLocaleString('en')}. `,
+      `at a fixed rate, ${extent.rate.toLocaleString('en')} a second; a backlog of ${extent.backlog.toLocaleString('en')}.`,
     `![Messages per second](performance/${broker}.svg)`,
     ...extent.sizes.map((size) => ofSize(results, size)),
     `### Goals`,
@@ -111,6 +114,9 @@ function section(results: Results): string {
     contenders(rows)
       .map(({ name, safety, says }) => `- ${name}${safety === 'defaults' ? ' (defaults)' : ''}: ${says}.`)
       .join('\n'),
+    ...(repeated.size > 0
+      ? [`Handled more than once: ${[...repeated].map(([name, count]) => `${name} ${count}`).join(', ')}.`]
+      : []),
     ...(reasons.length > 0 ? [`Void: ${reasons.join('; ')}.`] : []),
   ].join('\n\n');
 }
