@@ -20,6 +20,19 @@ export interface Extent {
 
 const SIZES = [200, 4_096];
 
+const BROKER: Extent = {
+  rounds: 5,
+  sizes: SIZES,
+  publish: 30_000,
+  awaited: 2_000,
+  endToEnd: 30_000,
+  paced: 5_000,
+  rate: 500,
+  backlog: 100_000,
+  memoryRounds: 5,
+  limit: 600_000,
+};
+
 const EXTENTS: Record<BrokerName, Extent> = {
   memory: {
     rounds: 5,
@@ -33,30 +46,8 @@ const EXTENTS: Record<BrokerName, Extent> = {
     memoryRounds: 5,
     limit: 600_000,
   },
-  rabbitmq: {
-    rounds: 5,
-    sizes: SIZES,
-    publish: 30_000,
-    awaited: 2_000,
-    endToEnd: 30_000,
-    paced: 5_000,
-    rate: 500,
-    backlog: 100_000,
-    memoryRounds: 5,
-    limit: 600_000,
-  },
-  kafka: {
-    rounds: 5,
-    sizes: SIZES,
-    publish: 30_000,
-    awaited: 2_000,
-    endToEnd: 30_000,
-    paced: 5_000,
-    rate: 500,
-    backlog: 100_000,
-    memoryRounds: 5,
-    limit: 600_000,
-  },
+  rabbitmq: BROKER,
+  kafka: BROKER,
   // What answers is an emulator, and takes hundreds a second, not thousands.
   aws: {
     rounds: 5,

@@ -4,7 +4,7 @@ import type { Ground, Site } from './ground.js';
 import { dropResult, keepResult } from './results.js';
 import type { Row } from './row.js';
 import { rows } from './rows/index.js';
-import { createStage } from './stage.js';
+import { onStage } from './stage.js';
 
 /** A row that passed, or that does not apply, and why. */
 export type Outcome = Pick<Row, 'number' | 'fault'> & { readonly reason?: string };
@@ -41,13 +41,7 @@ export function describeFaults(ground: Ground): void {
       it(
         title,
         async () => {
-          const stage = createStage(site);
-          try {
-            await run(stage);
-          } finally {
-            await stage.end();
-            await site.network.mend();
-          }
+          await onStage(site, run);
           outcomes.push({ number, fault });
         },
         limit,

@@ -37,7 +37,7 @@ export const WORK = 'work';
 /** What must go on again within so many milliseconds of a fault's end. */
 const RESUMES_WITHIN = 30_000;
 
-export function createStage(site: Site): Stage & { readonly end: () => Promise<void> } {
+function createStage(site: Site): Stage & { readonly end: () => Promise<void> } {
   const namespace = `f${randomBytes(4).toString('hex')}`;
   const service = 'shop';
   const ledger = createLedger(service);
@@ -89,4 +89,15 @@ export function createStage(site: Site): Stage & { readonly end: () => Promise<v
       await Promise.all(processes.filter(({ ended }) => !ended).map((each) => each.stop('SIGKILL')));
     },
   };
+}
+
+/** Lets something happen on a stage of its own, and leaves neither processes nor a broken network behind. */
+export async function onStage(site: Site, happen: (stage: Stage) => Promise<void>): Promise<void> {
+  const stage = createStage(site);
+  try {
+    await happen(stage);
+  } finally {
+    await stage.end();
+    await site.network.mend();
+  }
 }

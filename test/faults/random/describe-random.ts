@@ -2,7 +2,7 @@ import { afterAll, beforeAll, it } from '@jest/globals';
 import { describeHere } from '../../support/describe-here.js';
 import type { Ground, Site } from '../ground.js';
 import { keepResult } from '../results.js';
-import { createStage } from '../stage.js';
+import { onStage } from '../stage.js';
 import { runAtRandom } from './run.js';
 
 /** Of the short form: always the same, so that it fails only where something has changed. */
@@ -22,14 +22,13 @@ export function describeRandom(ground: Ground): void {
     it(
       `seed ${SEED}, ${SECONDS} s`,
       async () => {
-        const stage = createStage(site);
         const began = performance.now();
         const say = (line: string): void => {
           if (SECONDS <= 60) return;
           const at = Math.round((performance.now() - began) / 1_000);
           process.stderr.write(`${ground.id} ${at} s: ${line}\n`);
         };
-        try {
+        await onStage(site, async (stage) => {
           const figures = await runAtRandom(ground, stage, { seed: SEED, seconds: SECONDS, say });
           keepResult(`random/${ground.id}`, {
             name: ground.name,
@@ -37,10 +36,7 @@ export function describeRandom(ground: Ground): void {
             node: process.version,
             ...figures,
           });
-        } finally {
-          await stage.end();
-          await site.network.mend();
-        }
+        });
       },
       SECONDS * 1_000 + 600_000,
     );

@@ -1,11 +1,8 @@
-import {
-  DeleteMessageBatchCommand,
-  ReceiveMessageCommand,
-  SendMessageBatchCommand,
-} from '@aws-sdk/client-sqs';
+import { DeleteMessageBatchCommand, SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { HANDS, type Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
-import { makeQueue, MOST, sqsClient, WAIT, prepare } from './queue.js';
+import { makeQueue, MOST, prepare, sqsClient } from './queue.js';
+import { receiving } from './receiving.js';
 
 export default {
   name: 'AWS SDK, batches of ten',
@@ -25,29 +22,10 @@ export default {
       close: async () => sqs.destroy(),
     };
   },
-  async consumer(place, handle) {
-    const sqs = sqsClient(place);
-    const QueueUrl = await makeQueue(sqs, place);
-    const closing = new AbortController();
-    const receive = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: MOST, WaitTimeSeconds: WAIT });
-    const loop = async (): Promise<void> => {
-      while (!closing.signal.aborted) {
-        const { Messages = [] } = await sqs.send(receive, { abortSignal: closing.signal });
-        if (Messages.length === 0) continue;
-        await Promise.all(Messages.map(({ Body }) => handle(JSON.parse(Body!) as Message)));
-        const Entries = Messages.map(({ ReceiptHandle }, i) => ({ Id: `${i}`, ReceiptHandle }));
-        await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
-      }
-    };
-    const working = Promise.all(Array.from({ length: HANDS / MOST }, loop)).catch((error: unknown) => {
-      if (!closing.signal.aborted) throw error;
-    });
-    return {
-      async close() {
-        closing.abort();
-        await working;
-        sqs.destroy();
-      },
-    };
-  },
+  consumer: (place, handle) =>
+    receiving(place, HANDS / MOST, async (messages, sqs, QueueUrl) => {
+      await Promise.all(messages.map(({ Body }) => handle(JSON.parse(Body!) as Message)));
+      const Entries = messages.map(({ ReceiptHandle }, i) => ({ Id: `${i}`, ReceiptHandle }));
+      await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+    }),
 } satisfies Contestant;

@@ -1,8 +1,8 @@
-import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { Consumer } from 'sqs-consumer';
 import type { Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
-import { makeQueue, sqsClient, prepare } from './queue.js';
+import { sendOneByOne } from './one-by-one.js';
+import { makeQueue, prepare, sqsClient } from './queue.js';
 
 /** sqs-consumer, which only takes: what is sent goes through the SDK, one by one. */
 export const sqsConsumer = (
@@ -12,15 +12,7 @@ export const sqsConsumer = (
   name: 'sqs-consumer',
   ...about,
   prepare,
-  async publisher(place) {
-    const sqs = sqsClient(place);
-    const QueueUrl = await makeQueue(sqs, place);
-    return {
-      send: ([message]) =>
-        sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(message) })),
-      close: async () => sqs.destroy(),
-    };
-  },
+  publisher: sendOneByOne,
   async consumer(place, handle) {
     const sqs = sqsClient(place);
     const consumer = Consumer.create({
