@@ -35,11 +35,13 @@ export interface AwsUnderTest {
  * @param visibilityTimeout longer than the emulator needs to carry out what is asked of it
  */
 export function awsUnderTest(endpoint: () => string, visibilityTimeout: Duration = '6s'): AwsUnderTest {
-  /** A run's own namespace, and one service in it. */
-  const environment = { namespace: `c${randomBytes(4).toString('hex')}`, service: 'conformance' };
+  const namespace = `c${randomBytes(4).toString('hex')}`;
+  let count = 0;
   return {
-    create: async () => onEmulator(endpoint(), environment, visibilityTimeout),
-    removeRest: () => removeNamespace(environment.namespace, endpoint()),
+    // A service of its own for each guarantee: what waits is in one queue a service, and there the polls that another
+    // guarantee has cut would still take what is due.
+    create: () => onEmulator(endpoint(), { namespace, service: `s${++count}` }, visibilityTimeout),
+    removeRest: () => removeNamespace(namespace, endpoint()),
   };
 }
 
