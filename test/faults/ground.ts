@@ -64,6 +64,8 @@ export interface Rights {
   readonly deny: (deed: Deed) => Promise<void>;
   /** Ends what was denied. */
   readonly grant: () => Promise<void>;
+  /** Keeps him from setting messages aside, where the ground's own `refusals` cannot. */
+  readonly forbidden?: Refuse;
   /** What applications of this user have asked of the broker so far. */
   readonly asked: () => { readonly connections: number; readonly packets: number };
   readonly end: () => Promise<void>;

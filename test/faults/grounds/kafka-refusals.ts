@@ -7,6 +7,7 @@ import {
   logLevel,
   ResourcePatternTypes,
 } from 'kafkajs';
+import { subscriptionNames } from '../../../packages/kafka/src/topology.js';
 import { startKafka } from '../../../scripts/brokers/kafka.mjs';
 import { freePorts } from '../../../scripts/brokers/ports.mjs';
 import type { BrokerConfig } from '../application.js';
@@ -85,6 +86,34 @@ export async function kafkaRights(config: Config, namespace: string): Promise<Ri
   );
   await password('right-s3cret');
 
+  const forbid = (kind: AclResourceTypes, name: string, operation: AclOperationTypes): Promise<unknown> =>
+    arranging(kafka, (admin) =>
+      admin.createAcls({
+        acl: [
+          {
+            ...about(kind, name),
+            resourcePatternType: ResourcePatternTypes.LITERAL,
+            operation,
+            permissionType: AclPermissionTypes.DENY,
+          },
+        ],
+      }),
+    );
+  const grant = async (): Promise<void> => {
+    await password('right-s3cret');
+    await arranging(kafka, (admin) =>
+      admin.deleteAcls({
+        filters: [
+          {
+            resourceType: AclResourceTypes.ANY,
+            resourcePatternType: ResourcePatternTypes.LITERAL,
+            operation: AclOperationTypes.ANY,
+            permissionType: AclPermissionTypes.DENY,
+          },
+        ],
+      }),
+    );
+  };
   const denied = {
     publish: [AclResourceTypes.TOPIC, `${namespace}.work`, AclOperationTypes.WRITE],
     consume: [AclResourceTypes.GROUP, `${namespace}.shop.work`, AclOperationTypes.READ],
@@ -102,33 +131,13 @@ export async function kafkaRights(config: Config, namespace: string): Promise<Ri
         return door.cut();
       }
       const [kind, name, operation] = denied[deed];
-      await arranging(kafka, (admin) =>
-        admin.createAcls({
-          acl: [
-            {
-              ...about(kind, name),
-              resourcePatternType: ResourcePatternTypes.LITERAL,
-              operation,
-              permissionType: AclPermissionTypes.DENY,
-            },
-          ],
-        }),
-      );
+      await forbid(kind, name, operation);
     },
-    async grant() {
-      await password('right-s3cret');
-      await arranging(kafka, (admin) =>
-        admin.deleteAcls({
-          filters: [
-            {
-              resourceType: AclResourceTypes.ANY,
-              resourcePatternType: ResourcePatternTypes.LITERAL,
-              operation: AclOperationTypes.ANY,
-              permissionType: AclPermissionTypes.DENY,
-            },
-          ],
-        }),
-      );
+    grant,
+    async forbidden(_, subscription) {
+      const { dead } = subscriptionNames({ namespace }, subscription);
+      await forbid(AclResourceTypes.TOPIC, dead, AclOperationTypes.WRITE);
+      return grant;
     },
     asked: () => ({ connections: door.came, packets: door.packets }),
     async end() {

@@ -1,3 +1,4 @@
+import { subscriptionNames } from '../../../packages/aws/src/names.js';
 import { awsRegion, type awsCredentials } from '../../support/aws.js';
 import type { BrokerConfig } from '../application.js';
 import { openDoor } from '../door.js';
@@ -43,11 +44,11 @@ export async function motoRights(
     await enforce(true);
   };
 
-  const queue = `arn:aws:sqs:${awsRegion}:${ACCOUNT}:${namespace}_shop_work`;
+  const arn = (queue: string): string => `arn:aws:sqs:${awsRegion}:${ACCOUNT}:${queue}`;
   // moto knows of actions alone where they are SNS's, or make something.
   const denials = {
     publish: { Action: 'sns:Publish*', Resource: '*' },
-    consume: { Action: 'sqs:ReceiveMessage', Resource: queue },
+    consume: { Action: 'sqs:ReceiveMessage', Resource: arn(`${namespace}_shop_work`) },
     declare: { Action: 'sqs:CreateQueue', Resource: '*' },
   } as const satisfies Partial<Record<Deed, object>>;
 
@@ -67,6 +68,11 @@ export async function motoRights(
     deeds: ['publish', 'consume', 'declare'],
     deny: (deed) => may(denials[deed as keyof typeof denials]),
     grant: () => may(),
+    async forbidden(_, subscription) {
+      const { dead } = subscriptionNames({ namespace }, subscription, false);
+      await may({ Action: 'sqs:SendMessage*', Resource: arn(dead) });
+      return () => may();
+    },
     asked: () => ({ connections: door.came, packets: door.packets }),
     async end() {
       await enforce(false);

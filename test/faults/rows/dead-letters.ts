@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Application } from '../application.js';
+import type { Application, BrokerConfig } from '../application.js';
+import type { Refuse } from '../ground.js';
 import type { Row } from '../row.js';
 import { WORK } from '../stage.js';
 
@@ -31,33 +32,49 @@ export const deadLetterRows: readonly Row[] = [
         ledger.setAside(await application.letters(SOURCE));
         return [...ledger.dead().keys()].filter((id) => id.startsWith(`${name}-`)).length === count;
       };
-      // All that retries and dead letters need exists from then on.
-      const first = await stage.start({ handlers });
-      await first.publish({ name: 'first', topic: WORK, payload: { act: 'fail' } });
-      await until(() => has(first, 'first', 1), 'the first dead letter');
-      await first.stop('SIGTERM');
-      for (const [what, refuse] of Object.entries(site.refusals)) {
-        const [bad, good] = [`bad-${what.replace(' ', '-')}`, `good-${what.replace(' ', '-')}`];
-        // It may create nothing: what goes away stays away.
-        const worker = await stage.start({ handlers, module: { topology: 'validate' } });
-        const mend = await refuse(namespace, SUBSCRIPTION);
-        // Fewer than are handled at a time: each keeps its place until it can be set aside.
-        await worker.publish({ name: bad, topic: WORK, count: 3, payload: { act: 'fail' } });
-        await until(() => unsettled(worker).size >= 2, `it to tell that dead letters are refused: ${what}`);
-        await worker.publish({ name: good, topic: WORK, count: 10 });
-        await until(
-          () => [...ledger.handled().keys()].filter((id) => id.startsWith(good)).length === 10,
-          'the others to be handled',
-        );
-        await mend();
-        const next = await stage.start({ handlers });
-        await until(() => has(next, bad, 3), 'all to be set aside');
-        for (const each of [worker, next]) {
-          await stage.health(each, true);
-          await each.stop('SIGTERM');
+      const refusedAt = async (
+        broker: BrokerConfig,
+        refusals: Readonly<Record<string, Refuse>>,
+      ): Promise<void> => {
+        const start = (module = {}): Promise<Application> => stage.start({ broker, handlers, module });
+        // All that retries and dead letters need exists from then on.
+        const earlier = await start();
+        const first = `first-${Object.keys(refusals).join('-or-')}`;
+        await earlier.publish({ name: first, topic: WORK, payload: { act: 'fail' } });
+        await until(() => has(earlier, first, 1), 'the first dead letter');
+        await earlier.stop('SIGTERM');
+        for (const [what, refuse] of Object.entries(refusals)) {
+          const [bad, good] = [`bad-${what.replace(' ', '-')}`, `good-${what.replace(' ', '-')}`];
+          // It may create nothing: what goes away stays away.
+          const worker = await start({ topology: 'validate' });
+          const mend = await refuse(namespace, SUBSCRIPTION);
+          // Fewer than are handled at a time: each keeps its place until it can be set aside.
+          await worker.publish({ name: bad, topic: WORK, count: 3, payload: { act: 'fail' } });
+          await until(() => unsettled(worker).size >= 2, `it to tell that dead letters are refused: ${what}`);
+          await worker.publish({ name: good, topic: WORK, count: 10 });
+          await until(
+            () => [...ledger.handled().keys()].filter((id) => id.startsWith(good)).length === 10,
+            'the others to be handled',
+          );
+          await mend();
+          const next = await start();
+          await until(() => has(next, bad, 3), 'all to be set aside');
+          for (const each of [worker, next]) {
+            await stage.health(each, true);
+            await each.stop('SIGTERM');
+          }
         }
+        const last = await start();
+        await stage.balance(last);
+        await last.stop('SIGTERM');
+      };
+      await refusedAt(site.broker, site.refusals);
+      const rights = site.refusals['forbidden'] ? undefined : await site.rights?.(namespace);
+      try {
+        if (rights?.forbidden) await refusedAt(rights.broker, { forbidden: rights.forbidden });
+      } finally {
+        await rights?.end();
       }
-      await stage.balance(await stage.start({ handlers }));
     },
   },
   {
