@@ -259,6 +259,8 @@ const commands = {
   },
 };
 
+// Who asks was ended himself, and can end nobody any more.
+process.stdin.once('end', () => process.exit());
 createInterface({ input: process.stdin }).on('line', async (line) => {
   const { ask, command, argument } = JSON.parse(line);
   try {
