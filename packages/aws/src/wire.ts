@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { MessageAttributeValue, Message as SqsMessage } from '@aws-sdk/client-sqs';
 import {
+  cloudEventWriter,
   fromCloudEvent,
   isPattern,
-  toCloudEvent,
   type DeadLetteredMessage,
   type Destination,
   type Failure,
@@ -18,6 +18,8 @@ export interface Parcel {
   readonly body: string;
   readonly attributes: Readonly<Record<string, MessageAttributeValue>>;
 }
+
+const toCloudEvent = cloudEventWriter();
 
 /** CloudEvents' attributes, as JSON in one: raw delivery from SNS drops messages with more than ten attributes. */
 const CLOUD_EVENT = 'ce';

@@ -1,8 +1,8 @@
 import {
+  cloudEventWriter,
   fromCloudEvent,
   isPattern,
   MODULE_PREFIX,
-  toCloudEvent,
   type DeadLetteredMessage,
   type Destination,
   type Failure,
@@ -13,6 +13,7 @@ import { eventOfTopic, type Owner } from './topology.js';
 
 /** CloudEvents' prefix in its Kafka binding: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md */
 const CLOUD_EVENTS = 'ce_';
+const toCloudEvent = cloudEventWriter(CLOUD_EVENTS);
 const CONTENT_TYPE = 'content-type';
 
 /** The module's own headers, on copies only: a message on its way to its first handler carries none. */
@@ -56,10 +57,6 @@ function toHeaders(values: Values): Headers {
 
 /** What goes to the broker: any client reads the value as it is, and the key by which it is placed. */
 export function toRecord(topic: string, message: Message): NewRecord {
-  const attributes = Object.entries(toCloudEvent(message)).map(([name, value]) => [
-    `${CLOUD_EVENTS}${name}`,
-    value,
-  ]);
   return {
     topic,
     key: message.key === undefined ? null : Buffer.from(message.key),
@@ -67,7 +64,7 @@ export function toRecord(topic: string, message: Message): NewRecord {
     value: Buffer.from(message.body),
     headers: toHeaders({
       [CONTENT_TYPE]: message.contentType,
-      ...Object.fromEntries(attributes),
+      ...toCloudEvent(message),
       ...message.headers,
     }),
   };

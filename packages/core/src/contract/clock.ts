@@ -15,10 +15,10 @@ export const systemClock: Clock = {
   schedule(callback, ms) {
     let timer: NodeJS.Timeout;
     const wait = (left: number): void => {
-      timer = setTimeout(
-        () => (left > LONGEST_TIMER ? wait(left - LONGEST_TIMER) : callback()),
-        Math.min(Math.max(left, 0), LONGEST_TIMER),
-      );
+      timer =
+        left > LONGEST_TIMER
+          ? setTimeout(() => wait(left - LONGEST_TIMER), LONGEST_TIMER)
+          : setTimeout(callback, Math.max(left, 0));
     };
     wait(ms);
     return () => clearTimeout(timer);

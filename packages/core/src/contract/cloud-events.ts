@@ -1,27 +1,42 @@
 import type { Message } from './message.js';
 
+/** Writes the attributes of a message for the binary mode of a broker's binding. */
+export type CloudEventWriter = (message: Message) => Record<string, string>;
+
 /**
- * The CloudEvents 1.0 attributes of a message, for the binary mode of a broker's binding: each transport adds its
- * own prefix. `partitionkey` is the specification's extension; `correlationid`, `causationid`, `expirytime` and
- * `dataversion` are ours, named by its rules (lower-case letters and digits).
+ * For the CloudEvents 1.0 attributes under a binding's own prefix. `partitionkey` is the specification's extension;
+ * `correlationid`, `causationid`, `expirytime` and `dataversion` are ours, named by its rules (lower-case letters and
+ * digits).
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
  */
-export function toCloudEvent(message: Message): Record<string, string> {
-  const attributes: Record<string, string | undefined> = {
-    specversion: '1.0',
-    id: message.id,
-    type: message.destination.name,
-    source: message.source ?? '/',
-    time: message.publishedAt === undefined ? undefined : new Date(message.publishedAt).toISOString(),
-    partitionkey: message.key,
-    correlationid: message.correlationId,
-    causationid: message.causationId,
-    expirytime: message.expiresAt === undefined ? undefined : new Date(message.expiresAt).toISOString(),
-    dataversion: message.version,
+export function cloudEventWriter(prefix = ''): CloudEventWriter {
+  const named = (name: string): string => `${prefix}${name}`;
+  // Once for all messages: a name that is put together anew for each is looked up anew, too.
+  const specversion = named('specversion');
+  const id = named('id');
+  const type = named('type');
+  const source = named('source');
+  const time = named('time');
+  const key = named('partitionkey');
+  const correlation = named('correlationid');
+  const cause = named('causationid');
+  const expiry = named('expirytime');
+  const version = named('dataversion');
+  return (message) => {
+    const attributes: Record<string, string> = {
+      [specversion]: '1.0',
+      [id]: message.id,
+      [type]: message.destination.name,
+      [source]: message.source ?? '/',
+    };
+    if (message.publishedAt !== undefined) attributes[time] = new Date(message.publishedAt).toISOString();
+    if (message.key !== undefined) attributes[key] = message.key;
+    if (message.correlationId !== undefined) attributes[correlation] = message.correlationId;
+    if (message.causationId !== undefined) attributes[cause] = message.causationId;
+    if (message.expiresAt !== undefined) attributes[expiry] = new Date(message.expiresAt).toISOString();
+    if (message.version !== undefined) attributes[version] = message.version;
+    return attributes;
   };
-  return Object.fromEntries(
-    Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
 }
 
 function epoch(text: string | undefined): number | undefined {

@@ -1,6 +1,6 @@
 export type { BrokerHandlerOptions, BrokerPublishOptions } from './broker-options.js';
 export { systemClock, type Clock } from './clock.js';
-export { fromCloudEvent, toCloudEvent } from './cloud-events.js';
+export { cloudEventWriter, fromCloudEvent, type CloudEventWriter } from './cloud-events.js';
 export { isDuration, milliseconds, type Duration } from './duration.js';
 export {
   ClosedError,

@@ -171,7 +171,8 @@ export interface Transport {
   /**
    * Resolves once the broker has durably accepted the message, and every subscription that exists gets it.
    * Waits while the broker is away. Once `signal` aborts it rejects with the signal's reason, and sends nothing
-   * that was not sent before. Concurrent calls may share a request; each settles by itself.
+   * that was not sent before. Concurrent calls may share a request; each settles by itself. Until it has resolved, the
+   * message's bytes and headers are the transport's.
    */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
   /** Resolves once messages published from now on will be delivered. Refuses unusable `brokerOptions`. */

@@ -102,12 +102,13 @@ export function createBatchDispatcher(
   /** Without those that are poison, of which that is known now. */
   async function decoded(entries: readonly Entry[], know: Know): Promise<readonly Decoded[]> {
     const all = await Promise.all(
-      entries.map((entry) =>
-        settling.payloadOf(entry.delivery).then(
-          (payload): Decoded => ({ entry, payload }),
-          (error: unknown) => know(entry, { failed: true, error }),
-        ),
-      ),
+      entries.map(async (entry): Promise<Decoded | undefined> => {
+        try {
+          return { entry, payload: await settling.payloadOf(entry.delivery) };
+        } catch (error) {
+          return know(entry, { failed: true, error });
+        }
+      }),
     );
     return all.filter((each) => each !== undefined);
   }
@@ -123,7 +124,10 @@ export function createBatchDispatcher(
         delivery: { message, raw, lost },
       } = entry;
       const own = lost ? either(signal, lost, ended) : signal;
-      entries.set(new MessageContext(message, { group, attempt, receivedAt, signal: own, raw }), entry);
+      entries.set(
+        new MessageContext(message, { group, attempt, receivedAt, time: { signal: own }, raw }),
+        entry,
+      );
     }
     const decide = (message: MessageContext, outcome: Outcome): void => {
       const entry = entries.get(message);
@@ -141,7 +145,7 @@ export function createBatchDispatcher(
     });
     const payloads = batch.map(({ payload }) => payload);
     try {
-      await whileHandling(causeOf(context.messages), async () => parts.invoke(payloads, context));
+      await whileHandling(causeOf(context.messages), () => parts.invoke(payloads, context));
     } finally {
       ended.abort();
     }
@@ -163,10 +167,10 @@ export function createBatchDispatcher(
       for (const entry of entries) if (!outcomes.has(entry)) know(entry, outcome);
     };
     try {
-      await limited(options.timeout, async (signal) => {
+      await limited(options.timeout, async (time) => {
         const batch = await decoded(entries, know);
-        if (stopping.aborted || signal.aborted) return;
-        if (batch.length > 0) await callHandler(batch, signal, know);
+        if (stopping.aborted || time.over) return;
+        if (batch.length > 0) await callHandler(batch, time.signal, know);
         rest(DONE);
       });
     } catch (error) {

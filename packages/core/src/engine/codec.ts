@@ -5,7 +5,10 @@ import { InvalidMessageError, UndecodableError } from '../contract/index.js';
 export interface Codec {
   /** Media type of what `encode` makes. */
   readonly contentType: string;
-  /** @throws {InvalidMessageError} if the payload cannot be encoded */
+  /**
+   * Bytes of their own for each call: they are sent later, and not copied before.
+   * @throws {InvalidMessageError} if the payload cannot be encoded
+   */
   encode(payload: unknown): Uint8Array;
   /** @throws {UndecodableError} whose message holds nothing of the body */
   decode(body: Uint8Array, contentType: string): unknown;

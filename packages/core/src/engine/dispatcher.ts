@@ -51,18 +51,18 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
   function handle(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
     return limited(
       options.timeout,
-      async (signal) => {
+      async (time) => {
         const payload = await settling.payloadOf(delivery);
-        if (signal.aborted || !settling.mayBegin(delivery)) return false;
+        if (time.over || !settling.mayBegin(delivery)) return false;
         const { message, raw } = delivery;
         const context = new MessageContext(message, {
           group: options.group,
           attempt,
           receivedAt,
-          signal,
+          time,
           raw,
         });
-        await whileHandling(context, async () => parts.invoke(payload, context));
+        await whileHandling(context, () => parts.invoke(payload, context));
         return true;
       },
       delivery.lost,
@@ -105,13 +105,17 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
     });
   }
 
-  async function settle(delivery: Delivery, receivedAt: number): Promise<Settlement> {
+  async function attemptInPlace(delivery: Delivery, receivedAt: number): Promise<Settlement> {
     for (let attempt = delivery.attempt; ; attempt++) {
       const settlement = await attemptOnce(delivery, attempt, receivedAt);
-      if (settlement.type !== 'retry' || !inPlace) return settlement;
+      if (settlement.type !== 'retry') return settlement;
       await wait(settlement.delay, delivery.leaving);
     }
   }
+
+  const settle = inPlace
+    ? attemptInPlace
+    : (delivery: Delivery, receivedAt: number) => attemptOnce(delivery, delivery.attempt, receivedAt);
 
   return async (delivery) => {
     await parts.opened;

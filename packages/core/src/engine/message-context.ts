@@ -1,4 +1,5 @@
 import type { Delivery, Headers, Message } from '../contract/index.js';
+import type { Time } from './time-limit.js';
 
 /** What a handler is told of the message it handles, beside the payload. */
 export class MessageContext {
@@ -19,17 +20,19 @@ export class MessageContext {
   readonly correlationId: string;
   /** `id` of the message whose handling published this one. */
   readonly causationId?: string;
-  /**
-   * Aborts when the handler's time is up, the application's drain time has passed, or the broker gives the message to
-   * another process.
-   */
-  readonly signal: AbortSignal;
   /** The broker client's own message. Using it binds the handler to one broker. */
   readonly raw: unknown;
+  readonly #time: Pick<Time, 'signal'>;
 
   constructor(
     message: Message,
-    own: { group: string; attempt: number; receivedAt: number; signal: AbortSignal; raw: Delivery['raw'] },
+    own: {
+      group: string;
+      attempt: number;
+      receivedAt: number;
+      time: Pick<Time, 'signal'>;
+      raw: Delivery['raw'];
+    },
   ) {
     this.id = message.id;
     this.topic = message.destination.name;
@@ -41,7 +44,15 @@ export class MessageContext {
     this.receivedAt = new Date(own.receivedAt);
     this.correlationId = message.correlationId ?? message.id;
     this.causationId = message.causationId;
-    this.signal = own.signal;
     this.raw = own.raw;
+    this.#time = own.time;
+  }
+
+  /**
+   * Aborts when the handler's time is up, the application's drain time has passed, or the broker gives the message to
+   * another process.
+   */
+  get signal(): AbortSignal {
+    return this.#time.signal;
   }
 }

@@ -26,6 +26,7 @@ import {
 import type { Codec } from './codec.js';
 import { BROKER_KEYS } from './handler-options.js';
 import { currentCause } from './current-message.js';
+import { deferred, type Deferred } from './deferred.js';
 import type { Observer } from './events.js';
 import { createRoom, type RoomLimit } from './room.js';
 import { validate } from './validation.js';
@@ -53,6 +54,8 @@ const LONGEST_DELAY = milliseconds('7d');
 /** Milliseconds since 1970 of the last date that JavaScript has. */
 const LAST_DATE = 8.64e15;
 
+const NO_OPTIONS: PublishOptions = {};
+
 const KNOWN = ['key', 'headers', 'messageId', 'correlationId', 'delay', 'expiresIn', 'signal'];
 
 export interface PublisherParts {
@@ -68,6 +71,9 @@ export interface PublisherParts {
   /** Resolves when the transport is connected and subscribed, rejects when it never will be; absent once it is. */
   readonly starting: () => Promise<void> | undefined;
 }
+
+/** What a publish waits for, one after the other. */
+type Stage = 'schema' | 'room' | 'start' | 'confirmation';
 
 export type Target = string | EventContract<any, any>;
 
@@ -104,7 +110,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const largest = Math.min(parts.maxBodySize, transport.capabilities.maxBodySize);
   const longestDelay = Math.min(LONGEST_DELAY, transport.capabilities.maxDelay);
   const known: readonly string[] = [...KNOWN, ...BROKER_KEYS, transport.name];
-  const running = new Set<Promise<void>>();
+  let underway = 0;
+  /** Whoever waits for none to be underway. */
+  let idle: Deferred<void> | undefined;
 
   function compose(
     kind: Destination['kind'],
@@ -179,6 +187,27 @@ export function createPublisher(parts: PublisherParts): Publisher {
     return { ...message, key };
   }
 
+  /** What was still awaited when the time was up. */
+  function late(stage: Stage, id: string): MessagingError {
+    const within = `within ${parts.timeout} ms`;
+    switch (stage) {
+      case 'schema':
+        return new OverloadError(`the schema did not answer ${within}: nothing was sent`);
+      case 'room':
+        return new OverloadError(
+          `${room.taken} messages are on their way to ${transport.name}, and no room was free ${within}: nothing was sent; publish more slowly, or raise publish.maxPending`,
+        );
+      case 'start':
+        return new ClosedError(
+          `the application was not started ${within}: nothing was sent; await app.init() or app.listen() first`,
+        );
+      case 'confirmation':
+        return new PublishTimeoutError(
+          `${transport.name} did not confirm ${within}: the outcome is unknown; publish again with the same messageId ('${id}')`,
+        );
+    }
+  }
+
   async function send(
     composed: OutgoingMessage,
     target: Target,
@@ -187,61 +216,56 @@ export function createPublisher(parts: PublisherParts): Publisher {
   ): Promise<void> {
     const controller = new AbortController();
     const { signal } = controller;
-    const within = `within ${parts.timeout} ms`;
-    const overload = (): OverloadError =>
-      new OverloadError(
-        `${room.taken} messages are on their way to ${transport.name}, and no room was free ${within}: nothing was sent; publish more slowly, or raise publish.maxPending`,
-      );
-    let late = (): MessagingError =>
-      new OverloadError(`the schema did not answer ${within}: nothing was sent`);
+    let stage: Stage = 'schema';
     const began = clock.now();
-    const cancelTimer = clock.schedule(() => controller.abort(late()), parts.timeout);
-    const give = (): void => controller.abort(callerSignal?.reason);
-    if (callerSignal?.aborted) give();
-    else callerSignal?.addEventListener('abort', give, { once: true });
-    let leave = (): void => undefined;
+    const cancelTimer = clock.schedule(() => controller.abort(late(stage, composed.id)), parts.timeout);
+    const give = callerSignal && ((): void => controller.abort(callerSignal.reason));
+    if (callerSignal?.aborted) give!();
+    else callerSignal?.addEventListener('abort', give!, { once: true });
+    let leave: (() => void) | undefined;
     try {
       const message = isContract(target) ? await withinSignal(checked(composed, target), signal) : composed;
-      late = overload;
-      leave = await room.take(message.body.byteLength, signal);
+      stage = 'room';
+      const { byteLength } = message.body;
+      leave = room.enter(byteLength) ?? (await room.take(byteLength, signal));
       // Room that becomes free as the time ends is of no use: the message would be sent, and its outcome never known.
-      if (clock.now() - began >= parts.timeout * 0.9) throw overload();
+      if (clock.now() - began >= parts.timeout * 0.9) throw late(stage, composed.id);
       const starting = parts.starting();
       if (starting) {
-        late = () =>
-          new ClosedError(
-            `the application was not started ${within}: nothing was sent; await app.init() or app.listen() first`,
-          );
+        stage = 'start';
         // In the machine's time, whatever clock is given: until the application has started, a test's own stands still.
-        const cancel = systemClock.schedule(() => controller.abort(late()), parts.timeout);
+        const cancel = systemClock.schedule(() => controller.abort(late(stage, composed.id)), parts.timeout);
         await withinSignal(starting, signal).finally(cancel);
       }
       signal.throwIfAborted();
-      late = () =>
-        new PublishTimeoutError(
-          `${transport.name} did not confirm ${within}: the outcome is unknown; publish again with the same messageId ('${message.id}')`,
-        );
+      stage = 'confirmation';
       await transport.publish(message, signal);
       parts.observe({ type: 'published', message, payload });
     } finally {
-      leave();
+      leave?.();
       cancelTimer();
-      callerSignal?.removeEventListener('abort', give);
+      callerSignal?.removeEventListener('abort', give!);
     }
   }
 
   return {
-    async publish(kind, target, payload, options) {
-      const sending = send(compose(kind, target, payload, options ?? {}), target, payload, options?.signal);
-      running.add(sending);
+    async publish(kind, target, payload, options = NO_OPTIONS) {
+      const composed = compose(kind, target, payload, options);
+      underway += 1;
       try {
-        await sending;
+        await send(composed, target, payload, options.signal);
       } finally {
-        running.delete(sending);
+        underway -= 1;
+        if (underway === 0) {
+          idle?.resolve();
+          idle = undefined;
+        }
       }
     },
     async flush() {
-      while (running.size > 0) await Promise.allSettled(running);
+      if (underway === 0) return;
+      idle ??= deferred();
+      await idle.promise;
     },
   };
 }

@@ -7,6 +7,8 @@ export interface RoomLimit {
 }
 
 export interface Room {
+  /** What gives the room back, where there is room now and nobody waits for it. */
+  enter(bytes: number): (() => void) | undefined;
   /**
    * Resolves with what gives the room back; first come, first served. Rejects with the signal's reason once it aborts.
    * @throws {OverloadError} if more would wait than may
@@ -40,13 +42,18 @@ export function createRoom(limit: RoomLimit, mayWait?: RoomLimit): Room {
     };
   };
 
+  const enter = (size: number): (() => void) | undefined =>
+    waiting.size === 0 && fits(size) ? occupy(size) : undefined;
+
   return {
     get taken() {
       return messages;
     },
+    enter,
     take(size, signal) {
       if (signal?.aborted) return Promise.reject(signal?.reason as Error);
-      if (waiting.size === 0 && fits(size)) return Promise.resolve(occupy(size));
+      const leave = enter(size);
+      if (leave) return Promise.resolve(leave);
       const crowded =
         mayWait !== undefined &&
         waiting.size > 0 &&

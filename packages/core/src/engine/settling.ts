@@ -42,8 +42,11 @@ export interface Attempt {
 
 /** What becomes of each message of a subscription, whether it is handled alone or with others; tells the observer. */
 export interface Settling {
-  /** Rejects with what `afterFailure` knows for poison: another attempt would find the same bytes. */
-  payloadOf(delivery: Delivery): Promise<unknown>;
+  /**
+   * The payload, or where there is a schema its promise. Throws, or rejects with, what `afterFailure` knows for poison:
+   * another attempt would find the same bytes.
+   */
+  payloadOf(delivery: Delivery): unknown;
   /** Whether a handler may begin with it: its subscription runs, and it does not go to another process. */
   mayBegin(delivery: Delivery): boolean;
   /** Of a message that needs no handler: nothing starts any more, nobody wants it, or it has killed too often. */
@@ -61,6 +64,10 @@ export interface Settling {
 class PoisonError extends Error {
   override readonly name = 'PoisonError';
 }
+
+const poison = (cause: unknown): never => {
+  throw new PoisonError('', { cause });
+};
 
 /** Milliseconds until a message comes again over which the engine itself failed. */
 const DEFECT_DELAY = 60_000;
@@ -119,16 +126,16 @@ export function createSettling(parts: SettlingParts): Settling {
     release,
     afterFailure,
     mayBegin,
-    async payloadOf({ message }) {
+    payloadOf({ message }) {
       try {
         if (message.body.byteLength > parts.maxBodySize)
           throw new MessageTooLargeError(
             `the body has ${message.body.byteLength} bytes: the limit is ${parts.maxBodySize}`,
           );
         const payload = parts.codec.decode(message.body, message.contentType);
-        return contract?.schema ? await validate(contract.schema, payload, contract.topic) : payload;
+        return contract?.schema ? validate(contract.schema, payload, contract.topic).catch(poison) : payload;
       } catch (cause) {
-        throw new PoisonError('', { cause });
+        return poison(cause);
       }
     },
     beforeHandling(about) {

@@ -1,15 +1,36 @@
 import { HandlerTimeoutError, type Clock } from '../contract/index.js';
-import { deferred } from './deferred.js';
 
-/**
- * Rejects as `run` does, or after `ms`; then the signal that it was given aborts, too. So it does where `lost` aborts
- * before.
- */
-export type TimeLimit = <T>(
-  ms: number,
-  run: (signal: AbortSignal) => Promise<T>,
-  lost?: AbortSignal,
-) => Promise<T>;
+/** The time that one run of a handler has. */
+export interface Time {
+  /** It is up. */
+  readonly over: boolean;
+  /** Aborts when it is up. */
+  readonly signal: AbortSignal;
+}
+
+/** Rejects as `run` does, or after `ms`; then its time is up. So it is where `lost` aborts before. */
+export type TimeLimit = <T>(ms: number, run: (time: Time) => Promise<T>, lost?: AbortSignal) => Promise<T>;
+
+class RunningTime implements Time {
+  over = false;
+  #reason: unknown;
+  #controller: AbortController | undefined;
+
+  /** Made for who asks for it: most handlers never do, and it costs as much as all else that is done for a message. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.over) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  end(reason: unknown): void {
+    this.over = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}
 
 /** @param deadline ends all runs once it aborts */
 export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit {
@@ -20,26 +41,37 @@ export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit 
   const running = new Set<(error: unknown) => void>();
   deadline.addEventListener('abort', () => running.forEach((giveUp) => giveUp(deadline.reason)));
 
-  return async (ms, run, lost) => {
-    const controller = new AbortController();
-    const late = deferred<never>();
-    const giveUp = (error: unknown): void => {
-      late.reject(error);
-      controller.abort(error);
-    };
-    const cancelTimer = clock.schedule(
-      () => giveUp(new HandlerTimeoutError(`the handler ran longer than ${ms} ms`)),
-      ms,
-    );
-    running.add(giveUp);
-    const end = (): void => giveUp(lost?.reason);
-    lost?.addEventListener('abort', end, { once: true });
-    try {
-      return await Promise.race([run(controller.signal), late.promise]);
-    } finally {
-      cancelTimer();
-      running.delete(giveUp);
-      lost?.removeEventListener('abort', end);
-    }
-  };
+  return (ms, run, lost) =>
+    new Promise((resolve, reject) => {
+      const time = new RunningTime();
+      const leave = (): void => {
+        cancel();
+        running.delete(giveUp);
+        lost?.removeEventListener('abort', end);
+      };
+      const giveUp = (error: unknown): void => {
+        leave();
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- whatever the signal's reason is
+        reject(error);
+        time.end(error);
+      };
+      const end = (): void => giveUp(lost!.reason);
+      const cancel = clock.schedule(
+        () => giveUp(new HandlerTimeoutError(`the handler ran longer than ${ms} ms`)),
+        ms,
+      );
+      running.add(giveUp);
+      lost?.addEventListener('abort', end, { once: true });
+      run(time).then(
+        (value) => {
+          leave();
+          resolve(value);
+        },
+        (error: unknown) => {
+          leave();
+          // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- whatever the handler threw
+          reject(error);
+        },
+      );
+    });
 }

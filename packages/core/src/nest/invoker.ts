@@ -2,10 +2,12 @@ import { ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/cor
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { ContextId, InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import type { Module } from '@nestjs/core/injector/module.js';
-import { fromEvent, isObservable, lastValueFrom, takeUntil } from 'rxjs';
+import { fromEvent, isObservable, lastValueFrom, takeUntil, type Observable } from 'rxjs';
 import { DeadLetter, Discard, RetryLater } from '../contract/index.js';
-import type { Invoke } from '../engine/index.js';
+import type { BatchContext, Invoke, MessageContext } from '../engine/index.js';
 import { parameterValues, PARAMETERS, synthesiseParameters } from './parameters.js';
+
+type Context = MessageContext | BatchContext;
 
 /** Where a handler lives. */
 export interface HandlerHost {
@@ -14,8 +16,22 @@ export interface HandlerHost {
   readonly methodName: string;
 }
 
+/** Finds the guards, interceptors or pipes of a method, those of its class and of the application included. */
+interface Enhancers {
+  create(
+    instance: object,
+    method: unknown,
+    moduleKey: string,
+    contextId?: ContextId,
+    inquirerId?: string,
+  ): readonly unknown[];
+}
+
 /** What this needs of `ExternalContextCreator` beyond its public types; a test per Nest major guards each. */
 interface CreatorInternals {
+  readonly guardsContextCreator: Enhancers;
+  readonly interceptorsContextCreator: Enhancers;
+  readonly pipesContextCreator: Enhancers;
   readonly filtersContextCreator: {
     create(
       instance: object,
@@ -28,15 +44,11 @@ interface CreatorInternals {
 }
 
 /**
- * Waits for a result that may be an Observable. One that completes without a value has succeeded (`lastValueFrom` alone
- * would reject); one whose handler's time is up is unsubscribed, or it would go on.
+ * The last value of an Observable. One that completes without any has succeeded (`lastValueFrom` alone would reject);
+ * one whose handler's time is up is unsubscribed, or it would go on.
  */
-async function settled(result: unknown, signal: AbortSignal): Promise<unknown> {
-  const value = await result;
-  return isObservable(value)
-    ? lastValueFrom(value.pipe(takeUntil(fromEvent(signal, 'abort'))), { defaultValue: undefined })
-    : value;
-}
+const lastOf = (result: Observable<unknown>, { signal }: Context): Promise<unknown> =>
+  lastValueFrom(result.pipe(takeUntil(fromEvent(signal, 'abort'))), { defaultValue: undefined });
 
 /**
  * Nest looks for the host among providers only, so that class-level guards of a controller would be skipped
@@ -63,12 +75,16 @@ export function createInvoker(
   nest: ExternalContextCreator,
 ): Invoke {
   const creator = creatorFor(nest, module.token);
-  const { filtersContextCreator } = nest as unknown as CreatorInternals;
+  const internals = nest as unknown as CreatorInternals;
+  const { guardsContextCreator, interceptorsContextCreator, pipesContextCreator } = internals;
 
   function callOn(instance: object, contextId?: ContextId): Invoke {
     const method = (instance as Record<string, (...args: unknown[]) => unknown>)[methodName]!;
-    synthesiseParameters(instance.constructor, methodName);
-    const run = creator.create(
+    const decorated = synthesiseParameters(instance.constructor, methodName);
+    const enhanced = [guardsContextCreator, interceptorsContextCreator, pipesContextCreator].some(
+      (enhancers) => enhancers.create(instance, method, module.token, contextId, wrapper.id).length > 0,
+    );
+    const within = creator.create(
       instance,
       method,
       methodName,
@@ -79,16 +95,27 @@ export function createInvoker(
       { guards: true, interceptors: true, filters: false },
       'rpc',
     );
-    const filters = filtersContextCreator.create(instance, method, module.token, contextId, wrapper.id);
+    // Whoever has none of what Nest puts around a handler pays for none of it.
+    const run: Invoke =
+      decorated || enhanced ? within : (payload, context) => method.call(instance, payload, context);
+    const filters = internals.filtersContextCreator.create(
+      instance,
+      method,
+      module.token,
+      contextId,
+      wrapper.id,
+    );
     return async (payload, context) => {
       try {
-        return await settled(run(payload, context), context.signal);
+        const result = await run(payload, context);
+        return isObservable(result) ? await lastOf(result, context) : result;
       } catch (error) {
         const host = new ExecutionContextHost([payload, context], instance.constructor as never, method);
         host.setType('rpc');
         let handled: unknown;
         try {
-          handled = await settled(filters.invokeCustomFilters(error, host), context.signal);
+          handled = await filters.invokeCustomFilters(error, host);
+          if (isObservable(handled)) handled = await lastOf(handled, context);
         } catch (thrown) {
           // A filter made for another transport throws too; what went wrong first says more than that.
           throw OUTCOMES.some((outcome) => thrown instanceof outcome) ? thrown : error;

@@ -15,8 +15,11 @@ interface Parameter {
   readonly pipes: readonly unknown[];
 }
 
-/** Nest fills, and pipes, decorated parameters only: an undecorated first is the payload, an undecorated second the context. */
-export function synthesiseParameters(type: Function, methodName: string): void {
+/**
+ * Nest fills, and pipes, decorated parameters only: an undecorated first is the payload, an undecorated second the context.
+ * Answers whether there is a decorated one.
+ */
+export function synthesiseParameters(type: Function, methodName: string): boolean {
   const decorated = (Reflect.getMetadata(NEST_PARAMETERS, type, methodName) ?? {}) as Record<
     string,
     Parameter
@@ -26,6 +29,7 @@ export function synthesiseParameters(type: Function, methodName: string): void {
   if (!taken.has(0)) parameters[`${PAYLOAD}:0`] = { index: 0, pipes: [] };
   if (!taken.has(1)) parameters[`${CONTEXT}:1`] = { index: 1, pipes: [] };
   Reflect.defineMetadata(PARAMETERS, parameters, type, methodName);
+  return taken.size > 0;
 }
 
 /** Nest's `ParamsFactory`: the value of a parameter by its type. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  cloudEventWriter,
   fromCloudEvent,
   MessagingError,
   systemClock,
-  toCloudEvent,
   type OutgoingMessage,
 } from '../../src/contract/index.js';
 import { jsonCodec } from '../../src/engine/codec.js';
@@ -74,7 +74,7 @@ describe('a publish with any options', () => {
             expect(error).toBeInstanceOf(MessagingError);
             return;
           }
-          const { type, ...event } = fromCloudEvent(toCloudEvent(message!));
+          const { type, ...event } = fromCloudEvent(cloudEventWriter()(message!));
           const { id, source, key, correlationId } = message!;
           expect({ ...event, type }).toMatchObject({ type: given[0], id, source, key, correlationId });
           for (const given of [id, key, correlationId].filter((one) => one !== undefined)) {
