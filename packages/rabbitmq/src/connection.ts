@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import {
   ClosedError,
   type Clock,
@@ -45,15 +46,38 @@ const CLOSE_WITHIN = 3_000;
 /** What one attempt to connect may take, so that a broker that accepts and then says nothing is tried again. */
 const ATTEMPT_WITHIN = 10_000;
 
+/** amqplib hands it out nowhere else. */
+const socketOf = (model: ChannelModel): Socket | undefined =>
+  (model.connection as unknown as { stream?: Socket }).stream;
+
 /**
  * After a heartbeat was missed or a closing handshake failed, amqplib only half-closes the socket: it would wait for
  * packets that no longer come, and keep the process alive. With an error, since amqplib stops its heartbeats for that
- * alone. It hands the socket out nowhere else.
+ * alone.
  */
 function destroySocket(model: ChannelModel): void {
-  (model.connection as unknown as { stream?: { destroy(error: Error): void } }).stream?.destroy(
-    new Error('the connection was given up'),
-  );
+  socketOf(model)?.destroy(new Error('the connection was given up'));
+}
+
+/**
+ * What is written in one turn of the event loop goes to the operating system at once. amqplib writes each message by
+ * itself while many are published, and each acknowledgement: a call of the system that costs more than all else that is
+ * done for one.
+ */
+function gatherWrites(socket: Socket): void {
+  const write = socket.write.bind(socket) as (...chunk: unknown[]) => boolean;
+  let gathering = false;
+  socket.write = (...chunk: unknown[]): boolean => {
+    if (!gathering) {
+      gathering = true;
+      socket.cork();
+      process.nextTick(() => {
+        gathering = false;
+        socket.uncork();
+      });
+    }
+    return write(...chunk);
+  };
 }
 
 export function createConnection(parts: ConnectionParts): Connection {
@@ -78,6 +102,8 @@ export function createConnection(parts: ConnectionParts): Connection {
   const watch = (connection: RecoveringChannelModel): void => {
     connection.on('connect', (connected) => {
       model = connected;
+      const socket = socketOf(connected);
+      if (socket) gatherWrites(socket);
       protocolError = undefined;
       report({ type: 'connected', to: `${address.shown} (${label})` });
       for (const callback of ups) callback(connected);

@@ -136,15 +136,16 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
       });
       return carryOut(settling.suspect(inHand));
     }
-    const exit = await gate.enter();
+    const entered = gate.enter();
+    const exit = typeof entered === 'function' ? entered : await entered;
     if (!exit) {
       requeue(inHand);
       return;
     }
     if (lane.alive) {
-      const handed = { ...inHand, takenAt: clock.now() };
-      const settlement = await decide(handed);
-      await carryOut(settling.settle(handed, settlement));
+      inHand.takenAt = clock.now();
+      const settlement = await decide(inHand);
+      await carryOut(settling.settle(inHand, settlement));
     }
     exit();
   };
@@ -156,9 +157,9 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
       unsettledOf(lane, counts).add(raw);
       const received = read(raw, subscription.source);
       const deaths = suspect ? received.deaths + counts.of(raw) : 0;
-      const work = deliver({ raw, received, lane, suspect, deaths, takenAt: clock.now() });
+      const work = deliver({ raw, received, lane, suspect, deaths, takenAt: 0 });
       running.add(work);
-      void work.finally(() => running.delete(work));
+      void work.then(() => running.delete(work));
     };
 
   /** A queue of this process alone goes with its connection, and a name is free again only when the broker noticed. */

@@ -6,6 +6,7 @@ import {
   type TransportEvent,
 } from '@nest-messaging/core/contract';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { createAcknowledgements, type Acknowledgements } from './acknowledgements.js';
 import { openChannel, type Guarded } from './channel.js';
 import type { Connection } from './connection.js';
 import { CODE, replyCode, withoutUser } from './errors.js';
@@ -79,11 +80,17 @@ function consumeError(queue: string, error: unknown): unknown {
   return error;
 }
 
+interface OwnLane extends Lane, Pick<Acknowledgements, 'delivered' | 'flush'> {
+  readonly end: () => void;
+}
+
 export function createFeed(parts: FeedParts): Feed {
   const { connection, clock, report, what, consumerTag, prefetch, prepare, forget, onDelivery } = parts;
   let state: 'new' | 'running' | 'cancelled' | 'ended' = 'new';
   let trouble: string | undefined = 'not started';
   let guarded: Guarded<Channel> | undefined;
+  /** Tells the broker what is done on the present channel. */
+  let flush = (): void => undefined;
   let attempting = false;
   let trying: string | undefined;
   let brokenUntil = 0;
@@ -112,7 +119,7 @@ export function createFeed(parts: FeedParts): Feed {
     started?.resolve();
   };
 
-  const laneOf = (mine: Guarded<Channel>, queue: string): Lane & { readonly end: () => void } => {
+  const laneOf = (mine: Guarded<Channel>, queue: string): OwnLane => {
     const ends = new Set<() => void>();
     const tell = (send: () => void): boolean => {
       if (!mine.open) return false;
@@ -124,13 +131,22 @@ export function createFeed(parts: FeedParts): Feed {
         return false;
       }
     };
+    const acknowledgements = createAcknowledgements(mine.channel, tell);
     return {
       queue,
       get alive() {
         return mine.open;
       },
-      acknowledge: (raw) => tell(() => mine.channel.ack(raw)),
-      requeue: (raw) => tell(() => mine.channel.nack(raw, false, true)),
+      delivered: (raw) => acknowledgements.delivered(raw),
+      flush: () => acknowledgements.flush(),
+      acknowledge(raw) {
+        acknowledgements.done(raw);
+        return mine.open;
+      },
+      requeue(raw) {
+        acknowledgements.forget(raw);
+        return tell(() => mine.channel.nack(raw, false, true));
+      },
       onEnd(callback) {
         ends.add(callback);
         return () => ends.delete(callback);
@@ -157,12 +173,16 @@ export function createFeed(parts: FeedParts): Feed {
     });
     const lane = laneOf(mine, queue);
     guarded = mine;
+    flush = () => lane.flush();
     try {
       await mine.channel.prefetch(Math.min(prefetch, MOST_PREFETCH));
       await mine.channel.consume(
         queue,
         (raw) => {
-          if (raw) return onDelivery(raw, lane);
+          if (raw) {
+            lane.delivered(raw);
+            return onDelivery(raw, lane);
+          }
           // RabbitMQ cancels a consumer when its queue is deleted or its node goes.
           trouble = `queue '${queue}' was deleted, or its node went down`;
           report({ type: 'warning', message: `${what} was cancelled by the broker: ${trouble}` });
@@ -262,6 +282,7 @@ export function createFeed(parts: FeedParts): Feed {
       if (state === 'ended') return;
       if (state !== 'cancelled') leave();
       state = 'ended';
+      flush();
       await guarded?.close();
     },
   };

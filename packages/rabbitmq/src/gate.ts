@@ -1,7 +1,7 @@
 /** Lets in so many at a time, the others in the order in which they came. */
 export interface Gate {
-  /** Answers how to leave; undefined if it closed meanwhile. */
-  enter(): Promise<(() => void) | undefined>;
+  /** Answers how to leave, at once where there is room; undefined if it closed meanwhile. */
+  enter(): Promise<(() => void) | undefined> | (() => void);
   /** Nobody enters any more. */
   close(): void;
 }
@@ -24,11 +24,12 @@ export function createGate(size: number): Gate {
 
   return {
     enter() {
-      return new Promise((resolve) => {
-        if (closed) return resolve(undefined);
-        waiting.push(resolve);
-        next();
-      });
+      if (closed) return Promise.resolve(undefined);
+      if (inside < size && waiting.length === 0) {
+        inside++;
+        return leave;
+      }
+      return new Promise((resolve) => waiting.push(resolve));
     },
     close() {
       closed = true;

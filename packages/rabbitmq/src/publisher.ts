@@ -19,9 +19,8 @@ export interface Frame {
   readonly exchange: string;
   readonly routingKey: string;
   readonly body: Buffer;
+  /** Where `mandatory` is among them, a queue must take it. */
   readonly properties: Properties;
-  /** A queue must take it. */
-  readonly mandatory: boolean;
   /** What must be there before it is sent. */
   readonly needs: readonly Resource[];
 }
@@ -104,7 +103,7 @@ export function createPublisher(parts: {
 }): Publisher {
   const { connection, declarations, clock, report } = parts;
   /** In the order in which they are to be sent. */
-  let waiting: Entry[] = [];
+  let waiting = new Set<Entry>();
   /** Sent and unconfirmed on the present channel, oldest first. */
   const unconfirmed = new Set<Entry>();
   /** To be sent again after a while, each with what keeps it from that. */
@@ -137,7 +136,7 @@ export function createPublisher(parts: {
   };
 
   const sendFirst = (entries: Entry[]): void => {
-    waiting = [...entries, ...waiting];
+    waiting = new Set([...entries, ...waiting]);
   };
 
   const confirm = (entry: Entry, error: unknown): void => {
@@ -235,7 +234,7 @@ export function createPublisher(parts: {
       // Comes before the confirmation of the same message.
       fresh.channel.on('return', (message) => {
         for (const entry of unconfirmed) {
-          if (entry.returned || !entry.sent!.mandatory || !isSame(entry.sent!, message)) continue;
+          if (entry.returned || !entry.sent!.properties.mandatory || !isSame(entry.sent!, message)) continue;
           entry.returned = message;
           return;
         }
@@ -251,14 +250,12 @@ export function createPublisher(parts: {
   };
 
   const write = ({ channel }: Guarded<ConfirmChannel>, entry: Entry, frame: Frame): void => {
-    const { exchange, routingKey, body, properties, mandatory } = frame;
+    const { exchange, routingKey, body, properties } = frame;
     entry.sent = frame;
     entry.returned = undefined;
     try {
       // amqplib encodes before it writes anything: what throws here was not sent, and harms nobody else.
-      full = !channel.publish(exchange, routingKey, body, { ...properties, mandatory }, (error) =>
-        confirm(entry, error),
-      );
+      full = !channel.publish(exchange, routingKey, body, properties, (error) => confirm(entry, error));
       unconfirmed.add(entry);
     } catch (error) {
       entry.settle(
@@ -275,7 +272,8 @@ export function createPublisher(parts: {
 
   /** Sends what can be sent now. Called whenever something changed. */
   const pump = (): void => {
-    while (waiting.length > 0 && !closed) {
+    for (const entry of waiting) {
+      if (closed) return;
       const { model } = connection;
       if (!model || connection.blocked !== undefined || full || preparing) return;
       if (outworn && unconfirmed.size > 0) return;
@@ -288,7 +286,6 @@ export function createPublisher(parts: {
         if (!opening) void open(model);
         return;
       }
-      const entry = waiting[0]!;
       if (unconfirmed.size > 0 && (entry.alone || oldest()!.alone)) return;
       let frame: Frame;
       try {
@@ -299,7 +296,7 @@ export function createPublisher(parts: {
       }
       const declaring = declarations.pending(model, frame.needs);
       if (declaring) return prepare(entry, declaring);
-      waiting.shift();
+      waiting.delete(entry);
       write(guarded, entry, frame);
     }
   };
@@ -337,14 +334,13 @@ export function createPublisher(parts: {
           settle(error) {
             entry.settled = true;
             signal.removeEventListener('abort', give);
-            const at = waiting.indexOf(entry);
-            if (at >= 0) waiting.splice(at, 1);
+            waiting.delete(entry);
             if (error === undefined) resolve();
             else reject(error);
           },
         };
         signal.addEventListener('abort', give, { once: true });
-        waiting.push(entry);
+        waiting.add(entry);
         pump();
       });
     },
@@ -355,7 +351,7 @@ export function createPublisher(parts: {
       offUnblocked();
       wake?.();
       for (const cancel of refusals.values()) cancel();
-      for (const entry of [...refusals.keys(), ...waiting.splice(0)])
+      for (const entry of [...refusals.keys(), ...waiting])
         entry.settle(new ClosedError('the transport was closed before the message was sent'));
       const awaited = (): boolean => [...unconfirmed].some(({ settled }) => !settled);
       if (awaited() && connection.model && connection.blocked === undefined) {

@@ -48,7 +48,9 @@ function route(
   clock: Clock,
 ): () => Frame {
   const { destination, delay } = message;
-  const body = Buffer.from(message.body);
+  const { buffer, byteOffset, byteLength } = message.body;
+  // The same bytes: they are nobody else's until the publish has settled.
+  const body = Buffer.from(buffer, byteOffset, byteLength);
   const properties = toProperties(message, owner.service);
   const raw = publishOptions(message.brokerOptions);
   if (raw) {
@@ -57,7 +59,8 @@ function route(
         `a publish to exchange '${raw.exchange}' cannot be delayed: delays lead to the module's own topics and queues`,
       );
     const routingKey = raw.routingKey ?? destination.name;
-    return () => ({ exchange: raw.exchange, routingKey, body, properties, mandatory: false, needs: [] });
+    const frame: Frame = { exchange: raw.exchange, routingKey, body, properties, needs: [] };
+    return () => frame;
   }
   const toTopic = destination.kind === 'topic';
   const routingKey = toTopic ? destination.name : queueName(owner, destination.name);
@@ -67,25 +70,24 @@ function route(
       topology === 'create'
       ? workQueue(owner, destination.name, queueType)
       : [];
+  const frame: Frame = {
+    exchange: toTopic ? eventsExchange(owner) : '',
+    routingKey,
+    body,
+    properties: toTopic ? properties : { ...properties, mandatory: true },
+    needs,
+  };
+  if (delay === 0) return () => frame;
   const due = clock.now() + delay;
   return () => {
-    const left = delay > 0 ? due - clock.now() : 0;
-    if (left <= 0)
-      return {
-        exchange: toTopic ? eventsExchange(owner) : '',
-        routingKey,
-        body,
-        properties,
-        mandatory: !toTopic,
-        needs,
-      };
+    const left = due - clock.now();
+    if (left <= 0) return frame;
     const { top, headers } = delayRoute(left, destination.kind);
     return {
       exchange: delayExchange(owner, top),
       routingKey,
       body,
-      properties: { ...properties, headers: { ...properties.headers, ...headers } },
-      mandatory: true,
+      properties: { ...properties, mandatory: true, headers: { ...properties.headers, ...headers } },
       needs: [...needs, ...delays(owner, top)],
     };
   };

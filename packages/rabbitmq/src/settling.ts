@@ -21,7 +21,8 @@ export interface InHand {
   readonly suspect: boolean;
   /** Deaths counted so far, this delivery's own included. */
   readonly deaths: number;
-  readonly takenAt: number;
+  /** When its handler began. */
+  takenAt: number;
 }
 
 export interface Settling {
@@ -98,8 +99,7 @@ export function createSettling(parts: SettlingParts): Settling {
     exchange: '',
     routingKey: queue,
     body,
-    properties,
-    mandatory: true,
+    properties: { ...properties, mandatory: true },
     needs: declarationOf(plan.resources, queue),
   });
 
@@ -109,22 +109,23 @@ export function createSettling(parts: SettlingParts): Settling {
       exchange: delayExchange(owner, top),
       routingKey: queue,
       body,
-      properties: { ...properties, headers: { ...properties.headers, ...headers } },
-      mandatory: true,
+      properties: { ...properties, mandatory: true, headers: { ...properties.headers, ...headers } },
       needs: delays(owner, top),
     };
   };
 
-  /** Makes the copy, then lets go of the original: between the two, a crash makes a duplicate and loses nothing. */
+  /** Makes a copy, if there is to be one, then lets go of the original: between the two, a crash makes a duplicate and loses nothing. */
   const replace = async (
     inHand: InHand,
     type: Settlement['type'],
-    copy: () => Promise<void>,
+    copy?: () => Promise<void>,
   ): Promise<void> => {
     const { received, lane } = inHand;
     try {
-      if (!lane.alive) throw new Error('the channel of the delivery is gone');
-      await copy();
+      if (copy) {
+        if (!lane.alive) throw new Error('the channel of the delivery is gone');
+        await copy();
+      }
       if (!acknowledge(inHand)) throw new Error('the channel of the delivery is gone');
       failures = 0;
     } catch (error) {
@@ -161,16 +162,15 @@ export function createSettling(parts: SettlingParts): Settling {
 
   return {
     async settle(inHand, settlement) {
+      if (settlement.type === 'acknowledge') return replace(inHand, 'acknowledge');
       const { raw, received, lane, suspect, deaths, takenAt } = inHand;
       const { id } = received.message;
       switch (settlement.type) {
-        case 'acknowledge':
-          return replace(inHand, 'acknowledge', async () => {});
         case 'retry':
           return replace(inHand, 'retry', () => retry(inHand, settlement.delay));
         case 'dead-letter': {
           const { dead } = plan;
-          if (dead === undefined) return replace(inHand, 'acknowledge', async () => {});
+          if (dead === undefined) return replace(inHand, 'acknowledge');
           const properties = deadLetterProperties(raw, id, {
             failure: settlement.failure,
             attempts: settlement.attempts,
