@@ -19,6 +19,7 @@ import { extentOf } from './dist/extent.js';
 import { plot } from './dist/plot.js';
 import { page } from './dist/report.js';
 import { run } from './dist/run.js';
+import { scale } from './dist/scale.js';
 
 /**
  * @typedef {import('./dist/contestants/index.js').BrokerName} BrokerName
@@ -85,10 +86,21 @@ for (const broker of BROKERS.filter((name) => positionals.length === 0 || positi
   say(`\n${on}:`);
   try {
     const extent = extentOf(broker, quick);
-    const rows = await run({ broker, url, extent, node, say });
+    const all = { broker, url, extent, node, say };
+    const rows = await run(all);
+    const scaleRows = await scale(all);
     whole &&= rows.every((row) => Object.keys(row.void).length === 0);
+    whole &&= scaleRows.every((row) => row.void === undefined);
     /** @type {Results} */
-    const results = { broker, on, ...(await circumstances()), versions: versions(), extent, rows };
+    const results = {
+      broker,
+      on,
+      ...(await circumstances()),
+      versions: versions(),
+      extent,
+      rows,
+      scale: scaleRows,
+    };
     writeFileSync(join(kept, `${broker}.json`), JSON.stringify(results, undefined, 2));
   } finally {
     await running.remove();

@@ -16,6 +16,12 @@ export interface Consumer {
   close(): Promise<unknown>;
 }
 
+/** What one process has many of: subscriptions, each to a topic of its own, or topics that it publishes to. */
+export interface Breadth {
+  readonly of: 'subscriptions' | 'topics';
+  readonly count: number;
+}
+
 export type Handle = (message: Message) => Promise<void>;
 
 /** One way to send and to handle messages. Each measurement of it runs in a process of its own. */
@@ -37,6 +43,8 @@ export interface Contestant {
   publisher(place: Place): Promise<Publisher>;
   /** Makes what it takes from where that is missing; what was made stays when it closes. */
   consumer(place: Place, handle: Handle): Promise<Consumer>;
+  /** Publishes and handles in one process, message by message to another of its topics. Ours alone. */
+  broad?(place: Place, breadth: Breadth, handle: Handle): Promise<Publisher>;
 }
 
 /** Handlers that run at a time, with every contestant that can be told. */

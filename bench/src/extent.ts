@@ -16,9 +16,21 @@ export interface Extent {
   readonly memoryRounds: number;
   /** Milliseconds. A measurement that takes longer hangs. */
   readonly limit: number;
+  readonly scale: ScaleExtent;
+}
+
+/** What the cost of a message is measured beside. */
+export interface ScaleExtent {
+  readonly rounds: number;
+  readonly messages: number;
+  readonly subscriptions: readonly number[];
+  readonly topics: readonly number[];
 }
 
 const SIZES = [200, 4_096];
+
+const SUBSCRIPTIONS = [1, 10, 100, 1_000];
+const TOPICS = [1, 1_000, 100_000];
 
 const BROKER: Extent = {
   rounds: 5,
@@ -29,8 +41,9 @@ const BROKER: Extent = {
   paced: 5_000,
   rate: 500,
   backlog: 100_000,
-  memoryRounds: 5,
+  memoryRounds: 1,
   limit: 600_000,
+  scale: { rounds: 3, messages: 20_000, subscriptions: SUBSCRIPTIONS, topics: TOPICS },
 };
 
 const EXTENTS: Record<BrokerName, Extent> = {
@@ -45,9 +58,12 @@ const EXTENTS: Record<BrokerName, Extent> = {
     backlog: 100_000,
     memoryRounds: 5,
     limit: 600_000,
+    scale: { rounds: 3, messages: 50_000, subscriptions: SUBSCRIPTIONS, topics: TOPICS },
   },
   rabbitmq: BROKER,
-  kafka: BROKER,
+  // A topic is made of files there, and a subscription is a consumer group with connections of its own: nobody has as many
+  // in one process.
+  kafka: { ...BROKER, scale: { ...BROKER.scale, subscriptions: [1, 10, 100], topics: [1, 100] } },
   // What answers is an emulator, and takes hundreds a second, not thousands.
   aws: {
     rounds: 5,
@@ -60,6 +76,7 @@ const EXTENTS: Record<BrokerName, Extent> = {
     backlog: 100_000,
     memoryRounds: 1,
     limit: 1_800_000,
+    scale: { rounds: 3, messages: 2_000, subscriptions: [1, 10, 100], topics: [1, 100] },
   },
 };
 
@@ -75,6 +92,7 @@ const QUICK: Extent = {
   backlog: 1_000,
   memoryRounds: 1,
   limit: 90_000,
+  scale: { rounds: 1, messages: 200, subscriptions: [1, 10], topics: [1, 10] },
 };
 
 export const extentOf = (broker: BrokerName, quick: boolean): Extent => (quick ? QUICK : EXTENTS[broker]);

@@ -1,10 +1,12 @@
 import { absolute, besideOf, contenders, isOurs, isVoid, judge, ratio, type Verdict } from './comparison.js';
+import type { Breadth } from './contestant.js';
 import type { BrokerName } from './contestants/index.js';
 import type { Extent } from './extent.js';
 import { GOALS } from './goals.js';
 import { METRICS, type Metric } from './metrics.js';
 import type { Row } from './run.js';
-import type { Summary } from './statistics.js';
+import type { ScaleRow } from './scale.js';
+import { summary, type Summary } from './statistics.js';
 
 /** What a run leaves in `.tmp/bench`. */
 export interface Results {
@@ -18,6 +20,7 @@ export interface Results {
   readonly versions: Readonly<Record<string, string>>;
   readonly extent: Extent;
   readonly rows: readonly Row[];
+  readonly scale: readonly ScaleRow[];
 }
 
 const metrics = Object.keys(METRICS) as Metric[];
@@ -96,6 +99,31 @@ function goals({ broker, rows }: Results): string {
   );
 }
 
+/** What one of many costs over what the only one does. */
+function scales({ scale, extent }: Results): string {
+  const costOf = (of: Breadth['of'], count: number): Summary | undefined => {
+    const rows = scale.filter(({ breadth }) => breadth.of === of && breadth.count === count);
+    const values = rows.flatMap(({ cpu }) => (cpu === undefined ? [] : [cpu]));
+    return values.length === rows.length ? summary(values) : undefined;
+  };
+  const rows = (['subscriptions', 'topics'] as const).flatMap((of) => {
+    const first = costOf(of, extent.scale[of][0]!);
+    return extent.scale[of].map((count) => {
+      const cost = costOf(of, count);
+      return [
+        count.toLocaleString('en'),
+        of === 'topics' ? 'topics published to' : 'subscriptions',
+        cost ? `${spread(cost)} µs` : '**void**',
+        cost && first ? short(cost.median / first.median) : '–',
+      ];
+    });
+  });
+  return table(
+    ['so many', 'in one process', 'CPU per message, published and handled', 'over the first'],
+    rows,
+  );
+}
+
 function section(results: Results): string {
   const { broker, on, date, machine, node, extent, rows } = results;
   const repeated = new Map<string, number>();
@@ -110,6 +138,8 @@ function section(results: Results): string {
     ...extent.sizes.map((size) => ofSize(results, size)),
     `### Goals`,
     goals(results),
+    `### Scale`,
+    scales(results),
     `### How each is set`,
     contenders(rows)
       .map(({ name, safety, says }) => `- ${name}${safety === 'defaults' ? ' (defaults)' : ''}: ${says}.`)

@@ -1,4 +1,4 @@
-import type { Contestant, Place } from '../contestant.js';
+import type { Breadth, Contestant, Place } from '../contestant.js';
 import type { Figures } from '../metrics.js';
 import type { Count } from '../tally.js';
 
@@ -15,6 +15,8 @@ export interface Job {
   readonly rate: number;
   /** Whether what is sent reaches this process alone, as in memory, so that it must be counted here. */
   readonly within: boolean;
+  /** Left out where it has one subscription, and publishes to its topic. */
+  readonly breadth?: Breadth;
 }
 
 export interface Outcome {

@@ -1,0 +1,25 @@
+import { stopwatch } from '../effort.js';
+import { work } from '../handler.js';
+import { messages } from '../message.js';
+import { sendMany } from '../sending.js';
+import { settled } from '../settled.js';
+import { tally } from '../tally.js';
+import { warmUp, type Measure } from './job.js';
+
+/** Publishing and handling in one process that has many subscriptions, or publishes to many topics. */
+export const broad: Measure = async (contestant, { place, size, count, breadth }) => {
+  const { handle, reached, count: counted } = tally(count, work);
+  const application = await contestant.broad!(place, breadth!, handle);
+  const message = messages(size);
+  // Each topic at least once: what is made or remembered of it is its cost at the beginning, not with every message.
+  const warm = Math.max(warmUp(count), breadth!.count);
+  await sendMany(contestant, application, message, { from: 0, to: warm });
+  await reached(warm);
+  const stop = stopwatch();
+  await sendMany(contestant, application, message, { from: warm, to: count });
+  await reached(count);
+  const { cpu } = stop();
+  await settled();
+  await application.close();
+  return { figures: { endToEndCpu: cpu / (count - warm) }, count: counted() };
+};

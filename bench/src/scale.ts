@@ -1,0 +1,58 @@
+import type { Breadth } from './contestant.js';
+import { CONTESTANTS } from './contestants/index.js';
+import type { Circumstances } from './run.js';
+import { broken } from './tally.js';
+import { work } from './work.js';
+
+/** What a message costs one process that has much beside it. */
+export interface ScaleRow {
+  readonly round: number;
+  readonly breadth: Breadth;
+  /** Microseconds of processor time, published and handled; left out where messages were lost. */
+  readonly cpu?: number;
+  /** Why it is left out. */
+  readonly void?: string;
+}
+
+/** The first of ours on a broker, with one subscription and with many, with one topic and with many. */
+export async function scale({ broker, url, extent, node, say }: Circumstances): Promise<ScaleRow[]> {
+  const { subscriptions, topics, rounds, messages } = extent.scale;
+  const breadths: Breadth[] = [
+    ...subscriptions.map((count) => ({ of: 'subscriptions' as const, count })),
+    ...topics.map((count) => ({ of: 'topics' as const, count })),
+  ];
+  const rows: ScaleRow[] = [];
+  for (let round = 0; round < rounds; round += 1)
+    for (const breadth of breadths) {
+      const row: ScaleRow = { round, breadth, ...(await measure(breadth)) };
+      rows.push(row);
+      say(`${round + 1}. ${breadth.count} ${breadth.of}: ${row.void ?? `${row.cpu!.toFixed(1)} µs/msg`}`);
+    }
+  return rows;
+
+  async function measure(breadth: Breadth): Promise<Pick<ScaleRow, 'cpu' | 'void'>> {
+    const job = {
+      place: { url, name: `s${Date.now().toString(36)}` },
+      size: Math.min(...extent.sizes),
+      from: 0,
+      // As many again as only make what there is to be.
+      count: breadth.count + messages,
+      rate: 0,
+      within: true,
+      breadth,
+    };
+    try {
+      const { figures, count } = await work(
+        node,
+        `${broker}/${CONTESTANTS[broker][0]}`,
+        'broad',
+        job,
+        extent.limit,
+      );
+      const reason = broken(count!);
+      return reason === undefined ? { cpu: figures.endToEndCpu! } : { void: reason };
+    } catch (error) {
+      return { void: (error as Error).message };
+    }
+  }
+}
