@@ -183,11 +183,11 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     const place = { key: key ?? message.id, deduplication: message.id };
     /** A small one must not be sent before a large one of its key that is still on its way to S3. */
     const send = async (marks: Marks, via: (parcel: Parcel) => Promise<void>): Promise<void> => {
+      if (largePayloads === undefined) return via(toParcel(message, marks));
       const begin = async (): Promise<{ readonly sent: Promise<void> }> => ({
         sent: via(await payloads.store(toParcel(message, marks), message.contentType, signal)),
       });
-      const inTurn = ordered && largePayloads !== undefined;
-      const { sent } = await (inTurn ? turns(`${destination.name} ${place.key}`, begin) : begin());
+      const { sent } = await (ordered ? turns(`${destination.name} ${place.key}`, begin) : begin());
       await sent;
     };
     const toQueue = ({ url }: Queue, marks: Marks): Promise<void> =>
@@ -207,14 +207,17 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       const what = `queue '${destination.name}'`;
       const tags = { 'nest-messaging:service': service, 'nest-messaging:queue': destination.name };
       return mending(queues, name, async () => {
-        const queue = await patiently(signal, () => queues.ensure(name, { what, tags }));
+        const queue =
+          queues.known(name) ?? (await patiently(signal, () => queues.ensure(name, { what, tags })));
         if (delay > 0 && ordered) return later({ kind: 'queue', name });
         return toQueue(queue, delay > 0 ? { due } : {});
       });
     }
     const name = topicName(owner, destination.name, ordered);
     return mending(topics, name, async () => {
-      const arn = await patiently(signal, () => topics.ensure(name, `topic '${destination.name}'`));
+      const arn =
+        topics.known(name) ??
+        (await patiently(signal, () => topics.ensure(name, `topic '${destination.name}'`)));
       if (delay > 0) return later({ kind: 'topic', name });
       return send({}, (parcel) => sending.toTopic(arn, parcel, place, signal));
     });

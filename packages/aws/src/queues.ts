@@ -33,6 +33,8 @@ export interface Queues {
    * @throws {TopologyError} if it is missing, or may not be made
    */
   ensure(name: string, owner: QueueOwner): Promise<Queue>;
+  /** One that `ensure` has answered, and nobody has forgotten since. */
+  known(name: string): Queue | undefined;
   /** Makes a queue of this process alone, whatever the topology. */
   make(name: string, owner: QueueOwner): Promise<Queue>;
   find(name: string): Promise<Queue | undefined>;
@@ -105,7 +107,8 @@ export function admitting(
 }
 
 export function createQueues(sqs: SQSClient, topology: Topology): Queues {
-  const known = new Map<string, Promise<Queue>>();
+  const ensured = new Map<string, Promise<Queue>>();
+  const known = new Map<string, Queue>();
 
   const find = async (name: string): Promise<Queue | undefined> => {
     try {
@@ -183,14 +186,18 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
       return Tags;
     },
     ensure(name, owner) {
-      let queue = known.get(name);
+      let queue = ensured.get(name);
       if (!queue) {
-        queue = findOrMake(name, owner);
-        queue.catch(() => known.delete(name));
-        known.set(name, queue);
+        const finding = findOrMake(name, owner);
+        finding.then(
+          (found) => ensured.get(name) === finding && known.set(name, found),
+          () => ensured.delete(name),
+        );
+        ensured.set(name, (queue = finding));
       }
       return queue;
     },
+    known: (name) => known.get(name),
     async admit(queue, topics) {
       const { QueueArn, Policy: policy } = await attributes(queue, ['QueueArn', 'Policy']);
       const next = admitting(policy, QueueArn!, topics);
@@ -206,6 +213,9 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
         RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: MOST_RECEIPTS }),
       });
     },
-    forget: (name) => void known.delete(name),
+    forget(name) {
+      ensured.delete(name);
+      known.delete(name);
+    },
   };
 }

@@ -16,6 +16,8 @@ export interface Topics {
    * @throws {TopologyError} if it is missing, or may not be made
    */
   ensure(name: string, what: string): Promise<string>;
+  /** The ARN of one that `ensure` has answered, and nobody has forgotten since. */
+  known(name: string): string | undefined;
   find(name: string): Promise<string | undefined>;
   /** ARNs of all there are. */
   list(): Promise<string[]>;
@@ -37,7 +39,8 @@ const MOST = 10_000;
 const DIFFERS = /already exists with different/i;
 
 export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
-  const known = new Map<string, Promise<string>>();
+  const ensured = new Map<string, Promise<string>>();
+  const known = new Map<string, string>();
   /** What ARNs of this account and region begin with, once one was seen: there is no way to ask for one by name. */
   let home: string | undefined;
 
@@ -101,15 +104,25 @@ export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
     find,
     list,
     ensure(name, what) {
-      let arn = known.get(name);
+      let arn = ensured.get(name);
       if (!arn) {
-        arn = make(name, what);
-        arn.catch(() => known.delete(name));
-        if (known.size >= MOST) known.clear();
-        known.set(name, arn);
+        const making = make(name, what);
+        making.then(
+          (made) => ensured.get(name) === making && known.set(name, made),
+          () => ensured.delete(name),
+        );
+        if (ensured.size >= MOST) {
+          ensured.clear();
+          known.clear();
+        }
+        ensured.set(name, (arn = making));
       }
       return arn;
     },
-    forget: (name) => void known.delete(name),
+    known: (name) => known.get(name),
+    forget(name) {
+      ensured.delete(name);
+      known.delete(name);
+    },
   };
 }
