@@ -1,6 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type PeerCertificate, type TLSSocket } from 'node:tls';
 
 /** The last hop before a broker, kept by the test itself: it knows who came, and what was said. */
 export interface Door {
@@ -22,8 +23,8 @@ export interface Certificate {
 }
 
 export interface TlsDoor extends Door {
-  /** Bytes that came out of TLS for the broker, of each connection that ended its handshake. */
-  readonly passed: readonly number[];
+  /** Bytes that came out of TLS for the broker, on connections to which this certificate was shown. */
+  readonly passedUnder: (certificate: Certificate) => number;
   /** Shows this certificate to those who come from now on. */
   readonly present: (certificate: Certificate) => void;
 }
@@ -89,10 +90,13 @@ export async function openDoor(to: string, at = 0): Promise<Door> {
 
 /** A door on which TLS is spoken; what comes out of it goes to a broker that speaks none. */
 export async function openTlsDoor(to: string, at: number, certificate: Certificate): Promise<TlsDoor> {
-  const passed: number[] = [];
+  const passed = new Map<string, number>();
   const inner = createTlsServer(certificate, (client: TLSSocket) => {
-    const index = passed.push(0) - 1;
-    client.on('data', (bytes: Buffer) => (passed[index]! += bytes.length));
+    // Not the one that is shown by now: a handshake may have begun before it was.
+    const { fingerprint256 } = client.getCertificate() as PeerCertificate;
+    client.on('data', ({ length }: Buffer) =>
+      passed.set(fingerprint256, (passed.get(fingerprint256) ?? 0) + length),
+    );
     join(client, connect(addressOf(to)));
   });
   // Those who do not trust the certificate say so here, and the row sees it in the application.
@@ -106,7 +110,7 @@ export async function openTlsDoor(to: string, at: number, certificate: Certifica
     get packets() {
       return door.packets;
     },
-    passed,
+    passedUnder: ({ cert }) => passed.get(new X509Certificate(cert).fingerprint256) ?? 0,
     present: (next) => inner.setSecureContext(next),
     async close() {
       await door.close();
