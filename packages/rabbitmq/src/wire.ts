@@ -21,7 +21,16 @@ export type Properties = Options.Publish & { headers: Record<string, unknown> };
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md#3-amqp-message-mapping
  */
 const toCloudEvent = cloudEventWriter('cloudEvents:');
-const CLOUD_EVENTS_READ = /^cloudEvents[:_](.+)$/;
+const CLOUD_EVENTS = 'cloudEvents';
+
+/** The attribute that a header is of; undefined of all others. */
+function attributeOf(header: string): string | undefined {
+  if (!header.startsWith(CLOUD_EVENTS)) return undefined;
+  const separator = header[CLOUD_EVENTS.length];
+  return separator === ':' || separator === '_'
+    ? header.slice(CLOUD_EVENTS.length + 1) || undefined
+    : undefined;
+}
 
 /** The module's own headers, on copies only: a message on its way to its first handler carries none. */
 export const HEADER = {
@@ -196,10 +205,10 @@ export function read(raw: AmqpMessage, source: Destination): Received {
   const carried = carriedOf(headers);
   const attributes: Record<string, string> = Object.create(null);
   const own: [string, string][] = [];
-  for (const [name, value] of Object.entries(headers)) {
-    const asText = text(value);
+  for (const name of Object.keys(headers)) {
+    const asText = text(headers[name]);
     if (asText === undefined) continue;
-    const attribute = CLOUD_EVENTS_READ.exec(name)?.[1];
+    const attribute = attributeOf(name);
     if (attribute !== undefined) attributes[attribute] = asText;
     else if (!name.startsWith(MODULE_PREFIX) && !isOfBroker(name)) own.push([name, asText]);
   }
