@@ -20,8 +20,14 @@ const of = (error: unknown): AwsError => (typeof error === 'object' && error !==
 export const nameOf = (error: unknown): string =>
   (of(error).name ?? '').replace(/^AWS\.SimpleQueueService\./, '');
 
+/** The status of an answer that is an error. One that broke off while it was read had said before that all is well. */
+const statusOf = (error: unknown): number | undefined => {
+  const status = of(error).$metadata?.httpStatusCode;
+  return status !== undefined && status >= 400 ? status : undefined;
+};
+
 /** The service answered, were it with no. */
-export const answered = (error: unknown): boolean => of(error).$metadata?.httpStatusCode !== undefined;
+export const answered = (error: unknown): boolean => statusOf(error) !== undefined;
 
 /** Nobody is known by these, or there are none. */
 const CREDENTIALS =
@@ -57,11 +63,12 @@ export const isDenied = (error: unknown): boolean => DENIED.test(nameOf(error));
 /** The same request may succeed later. */
 export function isRetryable(error: unknown): boolean {
   const { $metadata, $retryable } = of(error);
+  const status = statusOf(error);
   const name = nameOf(error);
   if (isThrottled(error) || BROKEN.test(name) || SKEWED.test(name) || $retryable !== undefined) return true;
   // Expired ones are fetched anew by the SDK; those that are wrong are mended by people, while messages wait.
   if (isCredentials(error) || $metadata?.clockSkewCorrected) return true;
-  if ($metadata?.httpStatusCode !== undefined) return $metadata.httpStatusCode >= 500;
+  if (status !== undefined) return status >= 500;
   // Without an answer it is the network's fault, but for what the SDK itself refuses to send.
   return name !== 'TypeError' && !UNSENT.test(of(error).message ?? '');
 }

@@ -150,6 +150,12 @@ describe('a message that may succeed later', () => {
     expect(stub.count('SendMessageBatch')).toBe(4);
   });
 
+  it('is sent again when the answer breaks off, whatever it had begun to say', async () => {
+    stub.on('SendMessageBatch', (_, nth) => (nth < 2 ? 'half' : 'usual'));
+    await send('m0');
+    expect(stub.count('SendMessageBatch')).toBe(3);
+  });
+
   it('is sent again when all requests are throttled for a while', async () => {
     stub.on('PublishBatch', (_, nth) => (nth < 5 ? refuse('ThrottledException', 429) : 'usual'));
     await Promise.all(texts(20).map((text) => publish(text)));

@@ -24,8 +24,8 @@ export const refuse = (refused: string, status = 400, text = 'as the test wants 
   text,
 });
 
-/** An answer, a refusal, none at all, or what the service would say by itself. */
-export type Answer = object | Refusal | 'never' | 'usual';
+/** An answer, a refusal, none at all, one that breaks off, or what the service would say by itself. */
+export type Answer = object | Refusal | 'never' | 'half' | 'usual';
 
 /** What a batch answers when those of these bodies or receipts fail. */
 export interface Failure {
@@ -241,7 +241,10 @@ export async function startStub(): Promise<Stub> {
     const call = await callOf(request);
     calls.push(call);
     const answer = await decide(call);
-    if (typeof answer !== 'string') respond(response, call, answer);
+    if (typeof answer !== 'string') return respond(response, call, answer);
+    if (answer !== 'half') return;
+    response.writeHead(200, { 'content-length': 1_000 });
+    response.write('{', () => response.destroy());
   };
 
   const server: Server = createServer((request, response) => {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import type { Application, BrokerConfig } from '../application.js';
+import { now } from '../clock.mjs';
 import type { Refuse } from '../ground.js';
 import type { Row } from '../row.js';
 import { WORK } from '../stage.js';
 
 const SUBSCRIPTION = { group: 'shop', source: { kind: 'topic', name: WORK } } as const;
 const SOURCE = { topic: WORK };
+
+/** Milliseconds; less than the handler takes. */
+const SETTLED_WITHIN = 700;
 
 /** Messages that a process could not set aside, and said so. */
 const unsettled = ({ told }: Application): Set<string> =>
@@ -88,14 +92,18 @@ export const deadLetterRows: readonly Row[] = [
       const lettersOf = async (id: string): Promise<number> =>
         (await watcher.letters(SOURCE)).filter((letter) => letter.id === id).length;
       const worker = await stage.start({ handlers });
-      const began = ({ pid }: Application): number =>
-        ledger.runs.filter((run) => run.told === 'began' && run.id === 'fatal-0' && run.pid === pid).length;
+      const runsOf = ({ pid }: Application) =>
+        ledger.runs.filter((run) => run.told === 'began' && run.id === 'fatal-0' && run.pid === pid);
+      const began = (application: Application): number => runsOf(application).length;
       // From now on the way to the dead letters is known, and needs no answer.
       await watcher.publish({ name: 'first', topic: WORK, payload: { act: 'fail' } });
       await until(async () => (await lettersOf('first-0')) === 1, 'a dead letter');
 
       await watcher.publish({ name: 'fatal', topic: WORK, payload: { act: 'fail', ms: 1_500 } });
       await until(() => began(worker) === 1, 'it to be handled');
+      // The settlement of the first may have waited for others: where its answer is swallowed, a client may take the broker
+      // for gone, and send nothing.
+      await until(() => now() - runsOf(worker)[0]!.at > SETTLED_WITHIN, 'all before it to be settled');
       // What it sends arrives, and it does not hear so: it has yet to acknowledge when the broker has the dead letter.
       await site.network.deafen();
       await until(
