@@ -21,7 +21,7 @@ export interface InHand {
   readonly suspect: boolean;
   /** Deaths counted so far, this delivery's own included. */
   readonly deaths: number;
-  /** When its handler began. */
+  /** When its handler began; 0 until it has. */
   takenAt: number;
 }
 

@@ -219,9 +219,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
     let stage: Stage = 'schema';
     const began = clock.now();
     const cancelTimer = clock.schedule(() => controller.abort(late(stage, composed.id)), parts.timeout);
-    const give = callerSignal && ((): void => controller.abort(callerSignal.reason));
-    if (callerSignal?.aborted) give!();
-    else callerSignal?.addEventListener('abort', give!, { once: true });
+    const give = (): void => controller.abort(callerSignal?.reason);
+    if (callerSignal?.aborted) give();
+    else callerSignal?.addEventListener('abort', give, { once: true });
     let leave: (() => void) | undefined;
     try {
       const message = isContract(target) ? await withinSignal(checked(composed, target), signal) : composed;
@@ -244,7 +244,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
     } finally {
       leave?.();
       cancelTimer();
-      callerSignal?.removeEventListener('abort', give!);
+      callerSignal?.removeEventListener('abort', give);
     }
   }
 

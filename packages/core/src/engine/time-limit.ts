@@ -16,7 +16,7 @@ class RunningTime implements Time {
   #reason: unknown;
   #controller: AbortController | undefined;
 
-  /** Made for who asks for it: most handlers never do, and it costs as much as all else that is done for a message. */
+  /** Made for who asks for it, since most handlers never do. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
