@@ -14,6 +14,7 @@ import { until } from './until.mjs';
  * @property {string} variable the environment variable that holds its address
  * @property {(url: string) => Promise<string | undefined>} probe tells what is wrong, or nothing where clients are served
  * @property {Way[]} ways in the order in which they are tried
+ * @property {Way[]} [more] ways that a private instance alone can be started by, where a test asks for one
  *
  * @typedef {object} Way
  * @property {string} name
@@ -164,7 +165,7 @@ export function instance(broker, state) {
 
 /** @param {Broker} broker @param {State} state */
 function wayOf(broker, state) {
-  const way = broker.ways.find(({ name }) => name === state.way);
+  const way = [...broker.ways, ...(broker.more ?? [])].find(({ name }) => name === state.way);
   if (!way)
     throw new Error(`${broker.name}: ${state.directory} was started by an unknown way (${state.way}).`);
   return way;

@@ -66,12 +66,19 @@ const fromRoot = (suite) =>
     enter: (directory, ...command) => enterRoot(suite, directory, command),
   });
 
+/** How each release that tests can ask for is had: those of Debian 12 and of Debian 13. */
+const releases = {
+  '3.10': [inContainer('rabbitmq:3.10'), only('3.10', fromPackage), fromRoot('bookworm')],
+  '4.0': [inContainer('rabbitmq:4.0'), only('4.0', fromPackage), fromRoot('trixie')],
+};
+
 /** @type {Broker} */
 export const rabbitmq = {
   name: 'rabbitmq',
   variable: 'RABBITMQ_URL',
   probe,
   ways: [inContainer('rabbitmq:4'), fromPackage],
+  more: Object.values(releases).flat(),
 };
 
 /** @param {Parameters<typeof shared.up>[1]} [options] */
@@ -85,12 +92,6 @@ export const kill = () => shared.sharedInstance(rabbitmq).kill();
 
 /** Starts the shared broker again on its old data and address. */
 export const restart = () => shared.sharedInstance(rabbitmq).start();
-
-/** How each release that tests can ask for is had: those of Debian 12 and of Debian 13. */
-const releases = {
-  '3.10': [inContainer('rabbitmq:3.10'), only('3.10', fromPackage), fromRoot('bookworm')],
-  '4.0': [inContainer('rabbitmq:4.0'), only('4.0', fromPackage), fromRoot('trixie')],
-};
 
 /**
  * A RabbitMQ of the calling test's own, which it may kill and start again. In the end it calls `remove`.
