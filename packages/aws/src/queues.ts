@@ -11,6 +11,7 @@ import {
 import type { Topology } from '@nest-messaging/core/contract';
 import { isMissing, isRetryable, missing, topologyError } from './errors.js';
 import { isFifo, lastName } from './names.js';
+import { createRemembered } from './remembered.js';
 
 export interface Queue {
   readonly name: string;
@@ -107,8 +108,7 @@ export function admitting(
 }
 
 export function createQueues(sqs: SQSClient, topology: Topology): Queues {
-  const ensured = new Map<string, Promise<Queue>>();
-  const known = new Map<string, Queue>();
+  const remembered = createRemembered<Queue>();
 
   const find = async (name: string): Promise<Queue | undefined> => {
     try {
@@ -185,19 +185,8 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
       const { Tags = {} } = await sqs.send(new ListQueueTagsCommand({ QueueUrl: url }));
       return Tags;
     },
-    ensure(name, owner) {
-      let queue = ensured.get(name);
-      if (!queue) {
-        const finding = findOrMake(name, owner);
-        finding.then(
-          (found) => ensured.get(name) === finding && known.set(name, found),
-          () => ensured.delete(name),
-        );
-        ensured.set(name, (queue = finding));
-      }
-      return queue;
-    },
-    known: (name) => known.get(name),
+    ensure: (name, owner) => remembered.ensure(name, () => findOrMake(name, owner)),
+    known: (name) => remembered.known(name),
     async admit(queue, topics) {
       const { QueueArn, Policy: policy } = await attributes(queue, ['QueueArn', 'Policy']);
       const next = admitting(policy, QueueArn!, topics);
@@ -213,9 +202,6 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
         RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: MOST_RECEIPTS }),
       });
     },
-    forget(name) {
-      ensured.delete(name);
-      known.delete(name);
-    },
+    forget: (name) => remembered.forget(name),
   };
 }

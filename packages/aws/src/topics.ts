@@ -7,6 +7,7 @@ import {
 import type { Topology } from '@nest-messaging/core/contract';
 import { isMissing, isRetryable, missing, topologyError } from './errors.js';
 import { isFifo, lastName } from './names.js';
+import { createRemembered } from './remembered.js';
 
 /** SNS topics by name. Account and region are in what the service answers, never typed by hand. */
 export interface Topics {
@@ -39,8 +40,7 @@ const MOST = 10_000;
 const DIFFERS = /already exists with different/i;
 
 export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
-  const ensured = new Map<string, Promise<string>>();
-  const known = new Map<string, string>();
+  const remembered = createRemembered<string>(MOST);
   /** What ARNs of this account and region begin with, once one was seen: there is no way to ask for one by name. */
   let home: string | undefined;
 
@@ -103,26 +103,8 @@ export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
   return {
     find,
     list,
-    ensure(name, what) {
-      let arn = ensured.get(name);
-      if (!arn) {
-        const making = make(name, what);
-        making.then(
-          (made) => ensured.get(name) === making && known.set(name, made),
-          () => ensured.delete(name),
-        );
-        if (ensured.size >= MOST) {
-          ensured.clear();
-          known.clear();
-        }
-        ensured.set(name, (arn = making));
-      }
-      return arn;
-    },
-    known: (name) => known.get(name),
-    forget(name) {
-      ensured.delete(name);
-      known.delete(name);
-    },
+    ensure: (name, what) => remembered.ensure(name, () => make(name, what)),
+    known: (name) => remembered.known(name),
+    forget: (name) => remembered.forget(name),
   };
 }
