@@ -16,31 +16,25 @@ export interface HandlerHost {
   readonly methodName: string;
 }
 
-/** Finds the guards, interceptors or pipes of a method, those of its class and of the application included. */
-interface Enhancers {
+/** Finds what Nest puts around a method, what stands on its class and in the application included. */
+interface ContextCreator<Found> {
   create(
     instance: object,
     method: unknown,
     moduleKey: string,
     contextId?: ContextId,
     inquirerId?: string,
-  ): readonly unknown[];
+  ): Found;
 }
 
 /** What this needs of `ExternalContextCreator` beyond its public types; a test per Nest major guards each. */
 interface CreatorInternals {
-  readonly guardsContextCreator: Enhancers;
-  readonly interceptorsContextCreator: Enhancers;
-  readonly pipesContextCreator: Enhancers;
-  readonly filtersContextCreator: {
-    create(
-      instance: object,
-      method: unknown,
-      moduleKey: string,
-      contextId?: ContextId,
-      inquirerId?: string,
-    ): { invokeCustomFilters(error: unknown, host: ExecutionContextHost): unknown };
-  };
+  readonly guardsContextCreator: ContextCreator<readonly unknown[]>;
+  readonly interceptorsContextCreator: ContextCreator<readonly unknown[]>;
+  readonly pipesContextCreator: ContextCreator<readonly unknown[]>;
+  readonly filtersContextCreator: ContextCreator<{
+    invokeCustomFilters(error: unknown, host: ExecutionContextHost): unknown;
+  }>;
 }
 
 /**
@@ -75,14 +69,16 @@ export function createInvoker(
   nest: ExternalContextCreator,
 ): Invoke {
   const creator = creatorFor(nest, module.token);
-  const internals = nest as unknown as CreatorInternals;
-  const { guardsContextCreator, interceptorsContextCreator, pipesContextCreator } = internals;
+  const { guardsContextCreator, interceptorsContextCreator, pipesContextCreator, filtersContextCreator } =
+    nest as unknown as CreatorInternals;
 
   function callOn(instance: object, contextId?: ContextId): Invoke {
     const method = (instance as Record<string, (...args: unknown[]) => unknown>)[methodName]!;
     const decorated = synthesiseParameters(instance.constructor, methodName);
+    const around = <Found>(creatorOf: ContextCreator<Found>): Found =>
+      creatorOf.create(instance, method, module.token, contextId, wrapper.id);
     const enhanced = [guardsContextCreator, interceptorsContextCreator, pipesContextCreator].some(
-      (enhancers) => enhancers.create(instance, method, module.token, contextId, wrapper.id).length > 0,
+      (creatorOf) => around(creatorOf).length > 0,
     );
     const within = creator.create(
       instance,
@@ -98,13 +94,7 @@ export function createInvoker(
     // Whoever has none of what Nest puts around a handler pays for none of it.
     const run: Invoke =
       decorated || enhanced ? within : (payload, context) => method.call(instance, payload, context);
-    const filters = internals.filtersContextCreator.create(
-      instance,
-      method,
-      module.token,
-      contextId,
-      wrapper.id,
-    );
+    const filters = around(filtersContextCreator);
     return async (payload, context) => {
       try {
         const result = await run(payload, context);
