@@ -35,10 +35,10 @@ const TOPICS = [1, 1_000, 100_000];
 const BROKER: Extent = {
   rounds: 5,
   sizes: SIZES,
-  publish: 30_000,
-  awaited: 2_000,
-  endToEnd: 30_000,
-  paced: 5_000,
+  publish: 60_000,
+  awaited: 3_000,
+  endToEnd: 60_000,
+  paced: 2_500,
   rate: 500,
   backlog: 100_000,
   memoryRounds: 1,
@@ -53,7 +53,7 @@ const EXTENTS: Record<BrokerName, Extent> = {
     publish: 100_000,
     awaited: 10_000,
     endToEnd: 100_000,
-    paced: 10_000,
+    paced: 3_000,
     rate: 1_000,
     backlog: 100_000,
     memoryRounds: 5,
@@ -64,18 +64,19 @@ const EXTENTS: Record<BrokerName, Extent> = {
   // A topic is made of files there, and a subscription is a consumer group with connections of its own: nobody has as many
   // in one process.
   kafka: { ...BROKER, scale: { ...BROKER.scale, subscriptions: [1, 10, 100], topics: [1, 100] } },
-  // What answers is an emulator, and takes hundreds a second, not thousands.
+  // What answers is an emulator, and takes hundreds a second, not thousands. A consumer is given ten at a time, whatever
+  // waits: a tenth of the backlog shows as much.
   aws: {
     rounds: 5,
     sizes: SIZES,
-    publish: 5_000,
-    awaited: 500,
-    endToEnd: 5_000,
-    paced: 1_000,
+    publish: 3_000,
+    awaited: 300,
+    endToEnd: 3_000,
+    paced: 400,
     rate: 100,
-    backlog: 100_000,
+    backlog: 10_000,
     memoryRounds: 1,
-    limit: 1_800_000,
+    limit: 600_000,
     scale: { rounds: 3, messages: 2_000, subscriptions: [1, 10, 100], topics: [1, 100] },
   },
 };

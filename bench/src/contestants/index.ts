@@ -4,6 +4,7 @@ export const CONTESTANTS = {
   rabbitmq: [
     'ours',
     'amqplib',
+    'amqplib-cloud-events',
     'rabbitmq-client',
     'nest-equal',
     'golevelup-equal',

@@ -1,3 +1,4 @@
+import { HANDS } from '../contestant.js';
 import { stopwatch } from '../effort.js';
 import { work } from '../handler.js';
 import { messages } from '../message.js';
@@ -13,10 +14,12 @@ export const broad: Measure = async (contestant, { place, size, count, breadth }
   const message = messages(size);
   // Each topic at least once: what is made or remembered of it is its cost at the beginning, not with every message.
   const warm = Math.max(warmUp(count), breadth!.count);
-  await sendMany(contestant, application, message, { from: 0, to: warm });
+  // No more than one subscription could handle at a time, or many would have more in hand than one.
+  const atATime = HANDS;
+  await sendMany(contestant, application, message, { from: 0, to: warm, atATime });
   await reached(warm);
   const stop = stopwatch();
-  await sendMany(contestant, application, message, { from: warm, to: count });
+  await sendMany(contestant, application, message, { from: warm, to: count, atATime });
   await reached(count);
   const { cpu } = stop();
   await settled();

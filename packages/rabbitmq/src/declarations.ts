@@ -18,10 +18,19 @@ export interface Declarations {
   forget(resources: readonly Resource[]): void;
 }
 
-const keyOf = (resource: Resource): string =>
+const describe = (resource: Resource): string =>
   resource.kind === 'binding'
     ? `binding ${resource.from} ${JSON.stringify(resource.to)} ${resource.key} ${JSON.stringify(resource.arguments)}`
     : `${resource.kind} ${resource.name}`;
+
+/** The same resources are asked for with each publish. */
+const keys = new WeakMap<Resource, string>();
+
+function keyOf(resource: Resource): string {
+  let key = keys.get(resource);
+  if (key === undefined) keys.set(resource, (key = describe(resource)));
+  return key;
+}
 
 async function create(channel: Channel, resource: Resource): Promise<void> {
   switch (resource.kind) {

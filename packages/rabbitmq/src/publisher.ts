@@ -11,6 +11,7 @@ import { openConfirmChannel, type Guarded } from './channel.js';
 import type { Connection } from './connection.js';
 import type { Declarations } from './declarations.js';
 import { CODE, publishError, replyCode } from './errors.js';
+import { createHeaderTable } from './header-table.js';
 import type { Resource } from './topology.js';
 import { HEADER, type Properties } from './wire.js';
 
@@ -102,6 +103,7 @@ export function createPublisher(parts: {
   readonly report: (event: TransportEvent) => void;
 }): Publisher {
   const { connection, declarations, clock, report } = parts;
+  const headerTable = createHeaderTable();
   /** In the order in which they are to be sent. */
   let waiting = new Set<Entry>();
   /** Sent and unconfirmed on the present channel, oldest first. */
@@ -124,7 +126,8 @@ export function createPublisher(parts: {
   /** Set while closing waits for the last confirmations. */
   let idle: (() => void) | undefined;
 
-  const oldest = (): Entry | undefined => unconfirmed.values().next().value;
+  /** Under way alone. Looks into none but a set of one, whose first is found at once: deleted ones leave gaps before it. */
+  const isAloneUnderway = (): boolean => unconfirmed.size === 1 && [...unconfirmed][0]!.alone === true;
 
   /** Calls again later, once however often it is asked for. */
   const again = (): void => {
@@ -255,7 +258,10 @@ export function createPublisher(parts: {
     entry.returned = undefined;
     try {
       // amqplib encodes before it writes anything: what throws here was not sent, and harms nobody else.
-      full = !channel.publish(exchange, routingKey, body, properties, (error) => confirm(entry, error));
+      const headers = headerTable(properties.headers);
+      full = !channel.publish(exchange, routingKey, body, { ...properties, headers }, (error) =>
+        confirm(entry, error),
+      );
       unconfirmed.add(entry);
     } catch (error) {
       entry.settle(
@@ -286,7 +292,7 @@ export function createPublisher(parts: {
         if (!opening) void open(model);
         return;
       }
-      if (unconfirmed.size > 0 && (entry.alone || oldest()!.alone)) return;
+      if (unconfirmed.size > 0 && (entry.alone || isAloneUnderway())) return;
       let frame: Frame;
       try {
         frame = entry.frame();

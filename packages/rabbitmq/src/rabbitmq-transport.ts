@@ -18,7 +18,15 @@ import { createDeclarations } from './declarations.js';
 import { delayExchange, delayRoute, delays, LEVELS, MAX_DELAY } from './delays.js';
 import { handlerOptions, publishOptions, type ResolvedOptions } from './options.js';
 import { createPublisher, type Frame } from './publisher.js';
-import { events, eventsExchange, planSubscription, queueName, workQueue, type Owner } from './topology.js';
+import {
+  events,
+  eventsExchange,
+  planSubscription,
+  queueName,
+  workQueue,
+  type Owner,
+  type Resource,
+} from './topology.js';
 import { toProperties } from './wire.js';
 
 /** RabbitMQ closes a channel on which a delivery stays unacknowledged for 30 minutes (`consumer_timeout`). */
@@ -36,59 +44,59 @@ const capabilitiesOf = ({ queueType, maxBodySize }: ResolvedOptions): Capabiliti
   replay: false,
 });
 
-/**
- * How each message of the application leaves it.
- * @throws {ConfigurationError | UnsupportedError} for broker options that cannot be used
- */
-function route(
+/** How each message of the application leaves it. */
+function createRouting(
   owner: Owner,
-  message: OutgoingMessage,
   { queueType }: ResolvedOptions,
   topology: Environment['topology'],
   clock: Clock,
-): () => Frame {
-  const { destination, delay } = message;
-  const { buffer, byteOffset, byteLength } = message.body;
-  // The same bytes: they are nobody else's until the publish has settled.
-  const body = Buffer.from(buffer, byteOffset, byteLength);
-  const properties = toProperties(message, owner.service);
-  const raw = publishOptions(message.brokerOptions);
-  if (raw) {
-    if (delay > 0)
-      throw new UnsupportedError(
-        `a publish to exchange '${raw.exchange}' cannot be delayed: delays lead to the module's own topics and queues`,
-      );
-    const routingKey = raw.routingKey ?? destination.name;
-    const frame: Frame = { exchange: raw.exchange, routingKey, body, properties, needs: [] };
-    return () => frame;
-  }
-  const toTopic = destination.kind === 'topic';
-  const routingKey = toTopic ? destination.name : queueName(owner, destination.name);
-  const needs = toTopic
-    ? events(owner)
-    : // Where the module may not create the queue, the broker itself tells that it is missing.
-      topology === 'create'
-      ? workQueue(owner, destination.name, queueType)
-      : [];
-  const frame: Frame = {
-    exchange: toTopic ? eventsExchange(owner) : '',
-    routingKey,
-    body,
-    properties: toTopic ? properties : { ...properties, mandatory: true },
-    needs,
-  };
-  if (delay === 0) return () => frame;
-  const due = clock.now() + delay;
-  return () => {
-    const left = due - clock.now();
-    if (left <= 0) return frame;
-    const { top, headers } = delayRoute(left, destination.kind);
-    return {
-      exchange: delayExchange(owner, top),
+): (message: OutgoingMessage) => () => Frame {
+  const exchange = eventsExchange(owner);
+  const exchangeNeeded = events(owner);
+  const queueNeeded = (name: string): readonly Resource[] =>
+    // Where the module may not create the queue, the broker itself tells that it is missing.
+    topology === 'create' ? workQueue(owner, name, queueType) : [];
+
+  /** @throws {ConfigurationError | UnsupportedError} for broker options that cannot be used */
+  return (message) => {
+    const { destination, delay } = message;
+    const { buffer, byteOffset, byteLength } = message.body;
+    // The same bytes: they are nobody else's until the publish has settled.
+    const body = Buffer.isBuffer(message.body) ? message.body : Buffer.from(buffer, byteOffset, byteLength);
+    const properties = toProperties(message, owner.service);
+    const raw = publishOptions(message.brokerOptions);
+    if (raw) {
+      if (delay > 0)
+        throw new UnsupportedError(
+          `a publish to exchange '${raw.exchange}' cannot be delayed: delays lead to the module's own topics and queues`,
+        );
+      const routingKey = raw.routingKey ?? destination.name;
+      const frame: Frame = { exchange: raw.exchange, routingKey, body, properties, needs: [] };
+      return () => frame;
+    }
+    const toTopic = destination.kind === 'topic';
+    const routingKey = toTopic ? destination.name : queueName(owner, destination.name);
+    const needs = toTopic ? exchangeNeeded : queueNeeded(destination.name);
+    const frame: Frame = {
+      exchange: toTopic ? exchange : '',
       routingKey,
       body,
-      properties: { ...properties, mandatory: true, headers: { ...properties.headers, ...headers } },
-      needs: [...needs, ...delays(owner, top)],
+      properties: toTopic ? properties : { ...properties, mandatory: true },
+      needs,
+    };
+    if (delay === 0) return () => frame;
+    const due = clock.now() + delay;
+    return () => {
+      const left = due - clock.now();
+      if (left <= 0) return frame;
+      const { top, headers } = delayRoute(left, destination.kind);
+      return {
+        exchange: delayExchange(owner, top),
+        routingKey,
+        body,
+        properties: { ...properties, mandatory: true, headers: { ...properties.headers, ...headers } },
+        needs: [...needs, ...delays(owner, top)],
+      };
     };
   };
 }
@@ -98,6 +106,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
   const { clock, report, topology, connectTimeout: timeout } = environment;
   const owner: Owner = environment;
   const capabilities = capabilitiesOf(options);
+  const route = createRouting(owner, options, topology, clock);
   const address = parseAddress(options.url, options.client);
   const connectionFor = (purpose: string, tell = report): Connection =>
     createConnection({
@@ -197,7 +206,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
         throw new MessageTooLargeError(
           `the body has ${message.body.byteLength} bytes: at most ${options.maxBodySize} are sent (rabbitmq.maxBodySize); publish a reference to it instead`,
         );
-      const frame = route(owner, message, options, topology, clock);
+      const frame = route(message);
       await (message.brokerOptions === undefined ? messages : rawMessages).send(frame, signal);
     },
     async subscribe(subscription, handle) {

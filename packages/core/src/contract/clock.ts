@@ -14,13 +14,16 @@ export const systemClock: Clock = {
   now: Date.now,
   schedule(callback, ms) {
     let timer: NodeJS.Timeout;
-    const wait = (left: number): void => {
-      timer =
-        left > LONGEST_TIMER
-          ? setTimeout(() => wait(left - LONGEST_TIMER), LONGEST_TIMER)
-          : setTimeout(callback, Math.max(left, 0));
-    };
-    wait(ms);
+    if (ms <= LONGEST_TIMER) timer = setTimeout(callback, Math.max(ms, 0));
+    else {
+      const wait = (left: number): void => {
+        timer =
+          left > LONGEST_TIMER
+            ? setTimeout(() => wait(left - LONGEST_TIMER), LONGEST_TIMER)
+            : setTimeout(callback, left);
+      };
+      wait(ms);
+    }
     return () => clearTimeout(timer);
   },
 };
