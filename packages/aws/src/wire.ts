@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { MessageAttributeValue, Message as SqsMessage } from '@aws-sdk/client-sqs';
 import {
+  cloudEventReader,
   cloudEventWriter,
-  fromCloudEvent,
   isPattern,
   type DeadLetteredMessage,
   type Destination,
@@ -20,6 +20,7 @@ export interface Parcel {
 }
 
 const toCloudEvent = cloudEventWriter();
+const fromCloudEvent = cloudEventReader();
 
 /** CloudEvents' attributes, as JSON in one: raw delivery from SNS drops messages with more than ten attributes. */
 const CLOUD_EVENT = 'ce';

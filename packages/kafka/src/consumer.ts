@@ -106,8 +106,6 @@ interface Reading extends Partition {
   settled: (() => void) | undefined;
 }
 
-const size = ({ key, value }: StoredRecord): number => (key?.length ?? 0) + (value?.length ?? 0);
-
 export function createConsumer(parts: ConsumerParts): Consumer {
   const { client, clock, maxInHand, maxBytesInHand = Number.POSITIVE_INFINITY, warn } = parts;
   const readings = new Map<string, Reading>();
@@ -165,7 +163,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     if (reading.ahead.length === 0 && fetched.records.length === 0) reading.progress.skipTo(fetched.next);
     for (const record of fetched.records) {
       reading.ahead.push(record);
-      reading.bytes += size(record);
+      reading.bytes += record.size;
     }
     reading.fetchFrom = fetched.next;
     pump();
@@ -235,7 +233,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       const record = reading.ahead[reading.head]!;
       reading.ahead[reading.head] = undefined!;
       reading.head++;
-      reading.bytes -= size(record);
+      reading.bytes -= record.size;
       if (reading.full && room(reading)) fetching.wake();
       const handed = reading.progress.hand(record.offset, record);
       if (isNote(record)) {
@@ -247,7 +245,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
 
   const take = (reading: Reading, handed: Handed<StoredRecord>): void => {
     inHand++;
-    reading.bytesInHand += size(handed.record);
+    reading.bytesInHand += handed.record.size;
     void carry(reading, handed);
   };
 
@@ -267,7 +265,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
 
   const end = (reading: Reading, handed: Handed<StoredRecord>, how: 'done' | 'kept'): void => {
     inHand--;
-    reading.bytesInHand -= size(handed.record);
+    reading.bytesInHand -= handed.record.size;
     reading.progress.end(handed, how);
     if (reading.progress.inHand === 0) {
       reading.settled?.();

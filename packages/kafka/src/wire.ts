@@ -1,6 +1,6 @@
 import {
+  cloudEventReader,
   cloudEventWriter,
-  fromCloudEvent,
   isPattern,
   MODULE_PREFIX,
   type DeadLetteredMessage,
@@ -14,6 +14,7 @@ import { eventOfTopic, type Owner } from './topology.js';
 /** CloudEvents' prefix in its Kafka binding: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md */
 const CLOUD_EVENTS = 'ce_';
 const toCloudEvent = cloudEventWriter(CLOUD_EVENTS);
+const fromCloudEvent = cloudEventReader(CLOUD_EVENTS);
 const CONTENT_TYPE = 'content-type';
 
 /** The module's own headers, on copies only: a message on its way to its first handler carries none. */
@@ -50,9 +51,16 @@ type Values = Readonly<Record<string, string | number | undefined>>;
 const isOwn = (name: string): boolean => name.startsWith(MODULE_PREFIX);
 
 function toHeaders(values: Values): Headers {
-  return Object.entries(values).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, Buffer.from(String(value))] as const],
-  );
+  const headers: [string, string][] = [];
+  for (const name of Object.keys(values)) {
+    const value = values[name];
+    if (value !== undefined) headers.push([name, String(value)]);
+  }
+  return headers;
+}
+
+function bytesOf(body: Uint8Array): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
 /** What goes to the broker: any client reads the value as it is, and the key by which it is placed. */
@@ -60,8 +68,8 @@ export function toRecord(topic: string, message: Message): NewRecord {
   return {
     topic,
     key: message.key === undefined ? null : Buffer.from(message.key),
-    // A copy: the caller may reuse its bytes.
-    value: Buffer.from(message.body),
+    // The same bytes: they are nobody else's until the publish has settled.
+    value: bytesOf(message.body),
     headers: toHeaders({
       [CONTENT_TYPE]: message.contentType,
       ...toCloudEvent(message),
@@ -71,9 +79,9 @@ export function toRecord(topic: string, message: Message): NewRecord {
 }
 
 /** The last of each name, as the Java client's `lastHeader` has it. */
-function texts(headers: StoredRecord['headers']): Record<string, string> {
+function lastTexts({ texts }: StoredRecord): Record<string, string> {
   const found: Record<string, string> = Object.create(null);
-  for (const [name, value] of headers) if (value !== null) found[name] = value.toString();
+  for (const [name, text] of texts) if (text !== null) found[name] = text;
   return found;
 }
 
@@ -95,8 +103,8 @@ const TOMBSTONE = Buffer.from('null');
 /** The module's topics in which there are notes; elsewhere anybody may set such a header. */
 const NOTED = /--(retry|dead)$/;
 
-export const isNote = ({ topic, headers }: StoredRecord): boolean =>
-  NOTED.test(topic) && headers.some(([name]) => name === HEADER.note);
+export const isNote = (record: StoredRecord): boolean =>
+  NOTED.test(record.topic) && record.texts.some(([name]) => name === HEADER.note);
 
 /**
  * Reads any record, foreign ones included: what is missing or of a wrong kind is left out, and nothing here throws.
@@ -105,31 +113,38 @@ export const isNote = ({ topic, headers }: StoredRecord): boolean =>
  * carry along.
  */
 export function read(record: StoredRecord, source: Destination, owner: Owner): Received {
-  const found = texts(record.headers);
-  const attributes: Record<string, string> = Object.create(null);
+  // As `lastTexts`: of several of one name the last counts.
+  const attributes: Record<string, string> = {};
+  const marks: Record<string, string> = {};
   const own: [string, string][] = [];
-  for (const [name, value] of Object.entries(found)) {
-    if (name.startsWith(CLOUD_EVENTS)) attributes[name.slice(CLOUD_EVENTS.length)] = value;
-    else if (!isOwn(name) && name !== CONTENT_TYPE) own.push([name, value]);
+  let contentType: string | undefined;
+  for (const [name, text] of record.texts) {
+    if (text === null) continue;
+    if (name.startsWith(CLOUD_EVENTS)) attributes[name] = text;
+    else if (isOwn(name)) marks[name] = text;
+    else if (name === CONTENT_TYPE) contentType = text;
+    else own.push([name, text]);
   }
   const event = fromCloudEvent(attributes);
-  const topic = found[HEADER.topic] ?? record.topic;
+  const topic = marks[HEADER.topic] ?? record.topic;
   const destination: Destination =
     source.kind === 'queue' || !isPattern(source.name)
       ? source
       : { kind: 'topic', name: eventOfTopic(owner, topic) ?? (event.type || source.name) };
   const message: Message = {
-    id: event.id || found[HEADER.id] || `${record.topic}/${record.partition}/${record.offset}`,
+    id: event.id || marks[HEADER.id] || `${record.topic}/${record.partition}/${record.offset}`,
     destination,
     // What a handler does to its bytes must not reach a copy made afterwards.
     body: Buffer.from(record.value ?? TOMBSTONE),
-    contentType: found[CONTENT_TYPE] || attributes['datacontenttype'] || 'application/json',
+    contentType: contentType || attributes[`${CLOUD_EVENTS}datacontenttype`] || 'application/json',
     headers: Object.fromEntries(own),
     key: event.key ?? record.key?.toString(),
     source: event.source,
     publishedAt:
       event.publishedAt ??
-      (attributes['specversion'] === undefined ? (whole(found[HEADER.time]) ?? record.timestamp) : undefined),
+      (attributes[`${CLOUD_EVENTS}specversion`] === undefined
+        ? (whole(marks[HEADER.time]) ?? record.timestamp)
+        : undefined),
     correlationId: event.correlationId,
     causationId: event.causationId,
     expiresAt: event.expiresAt,
@@ -137,8 +152,8 @@ export function read(record: StoredRecord, source: Destination, owner: Owner): R
   };
   return {
     message,
-    attempt: whole(found[HEADER.attempt]) || 1,
-    firstFailedAt: whole(found[HEADER.firstFailedAt]),
+    attempt: whole(marks[HEADER.attempt]) || 1,
+    firstFailedAt: whole(marks[HEADER.firstFailedAt]),
   };
 }
 
@@ -146,7 +161,7 @@ const foreign = (headers: StoredRecord['headers']): Headers => headers.filter(([
 
 /** A copy for elsewhere: key, value and headers untouched, with the module's own headers made anew. */
 function copy(record: StoredRecord, topic: string, marks: Values): NewRecord {
-  const before = texts(record.headers);
+  const before = lastTexts(record);
   return {
     topic,
     key: record.key,
@@ -216,7 +231,7 @@ export function readDeadLetter(
   owner: Owner,
   group: string,
 ): DeadLetteredMessage {
-  const found = texts(record.headers);
+  const found = lastTexts(record);
   const { message, firstFailedAt } = read(record, source, owner);
   const at = whole(found[HEADER.failedAt]) ?? record.timestamp;
   const code = found[HEADER.errorCode];
@@ -242,9 +257,10 @@ export function delayed(
 ): NewRecord {
   const names: string[] = [HEADER.due, HEADER.until, HEADER.to];
   return {
-    ...record,
     topic: hop.topic,
     partition: 0,
+    key: record.key,
+    value: record.value,
     headers: [
       ...record.headers.filter(([name]) => !names.includes(name)),
       ...toHeaders({ [HEADER.due]: hop.due, [HEADER.until]: hop.until, [HEADER.to]: hop.to }),
@@ -258,7 +274,7 @@ export function readDelayed(
 ):
   | { readonly record: NewRecord; readonly due: number; readonly until: number; readonly to: string }
   | undefined {
-  const found = texts(record.headers);
+  const found = lastTexts(record);
   const [due, until, to] = [whole(found[HEADER.due]), whole(found[HEADER.until]), found[HEADER.to]];
   if (due === undefined || until === undefined || !to) return undefined;
   const names: string[] = [HEADER.due, HEADER.until, HEADER.to];

@@ -32,9 +32,11 @@ function play(
     ...at,
     offset,
     timestamp: 0,
+    size: 10,
     key: null,
     value: Buffer.alloc(10),
     headers: [],
+    texts: [],
     raw: undefined,
   });
   const fetched = ({ offset, topic: name, partition }: Position): Fetched => {

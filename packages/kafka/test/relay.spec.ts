@@ -14,6 +14,7 @@ describe('A relay', () => {
       { topic: 'a', key: null, value: Buffer.from('{}'), headers: [] },
       { topic: level, due: 900_000, until: 900_000, to: 'a' },
     );
+    const texts = waiting.headers.map(([name, value]) => [name, String(value)]);
     const client = {
       committed: async () => [],
       offsets: async () => [0],
@@ -21,7 +22,9 @@ describe('A relay', () => {
       fetch: async (_node: number, [{ offset }]: [Position]) => {
         await new Promise((resolve) => setTimeout(resolve, 5));
         const records =
-          offset === 0 ? [{ ...waiting, partition: 0, offset, timestamp: 0, raw: undefined }] : [];
+          offset === 0
+            ? [{ ...waiting, texts, size: 2, partition: 0, offset, timestamp: 0, raw: undefined }]
+            : [];
         return [{ topic: level, partition: 0, records, next: 1, end: 1 }];
       },
       close: async () => {},

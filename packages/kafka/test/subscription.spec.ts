@@ -9,9 +9,11 @@ const record: StoredRecord = {
   partition: 0,
   offset: 0,
   timestamp: 0,
+  size: 2,
   key: null,
   value: Buffer.from('{}'),
   headers: [],
+  texts: [],
   raw: undefined,
 };
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
+  cloudEventReader,
   cloudEventWriter,
-  fromCloudEvent,
   MessageTooLargeError,
   MODULE_PREFIX,
   type DeadLetteredMessage,
@@ -21,6 +21,7 @@ export type Properties = Options.Publish & { headers: Record<string, unknown> };
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md#3-amqp-message-mapping
  */
 const toCloudEvent = cloudEventWriter('cloudEvents:');
+const fromCloudEvent = cloudEventReader();
 const CLOUD_EVENTS = 'cloudEvents';
 
 /** The attribute that a header is of; undefined of all others. */

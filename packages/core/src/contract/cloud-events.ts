@@ -3,6 +3,20 @@ import type { Message } from './message.js';
 /** Writes the attributes of a message for the binary mode of a broker's binding. */
 export type CloudEventWriter = (message: Message) => Record<string, string>;
 
+/** Names of attributes, put together once: one that is made anew for each message is looked up anew, too. */
+const namesUnder = (prefix: string) => ({
+  specversion: `${prefix}specversion`,
+  id: `${prefix}id`,
+  type: `${prefix}type`,
+  source: `${prefix}source`,
+  time: `${prefix}time`,
+  key: `${prefix}partitionkey`,
+  correlation: `${prefix}correlationid`,
+  cause: `${prefix}causationid`,
+  expiry: `${prefix}expirytime`,
+  version: `${prefix}dataversion`,
+});
+
 /**
  * For the CloudEvents 1.0 attributes under a binding's own prefix. `partitionkey` is the specification's extension;
  * `correlationid`, `causationid`, `expirytime` and `dataversion` are ours, named by its rules (lower-case letters and
@@ -10,18 +24,8 @@ export type CloudEventWriter = (message: Message) => Record<string, string>;
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
  */
 export function cloudEventWriter(prefix = ''): CloudEventWriter {
-  const named = (name: string): string => `${prefix}${name}`;
-  // Once for all messages: a name that is put together anew for each is looked up anew, too.
-  const specversion = named('specversion');
-  const id = named('id');
-  const type = named('type');
-  const source = named('source');
-  const time = named('time');
-  const key = named('partitionkey');
-  const correlation = named('correlationid');
-  const cause = named('causationid');
-  const expiry = named('expirytime');
-  const version = named('dataversion');
+  const { specversion, id, type, source, time, key, correlation, cause, expiry, version } =
+    namesUnder(prefix);
   return (message) => {
     const attributes: Record<string, string> = {
       [specversion]: '1.0',
@@ -44,19 +48,23 @@ function epoch(text: string | undefined): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** What attributes say of a message. Foreign producers leave out what they like; nothing here throws. */
-export function fromCloudEvent(
+/** What attributes under the binding's prefix say of a message. */
+export type CloudEventReader = (
   attributes: Readonly<Record<string, string | undefined>>,
-): Partial<Omit<Message, 'destination' | 'body' | 'contentType' | 'headers'>> & { readonly type?: string } {
-  return {
-    id: attributes['id'],
-    type: attributes['type'],
-    source: attributes['source'],
-    publishedAt: epoch(attributes['time']),
-    key: attributes['partitionkey'],
-    correlationId: attributes['correlationid'],
-    causationId: attributes['causationid'],
-    expiresAt: epoch(attributes['expirytime']),
-    version: attributes['dataversion'],
-  };
+) => Partial<Omit<Message, 'destination' | 'body' | 'contentType' | 'headers'>> & { readonly type?: string };
+
+/** Reads what {@link cloudEventWriter} writes. Foreign producers leave out what they like; nothing here throws. */
+export function cloudEventReader(prefix = ''): CloudEventReader {
+  const names = namesUnder(prefix);
+  return (attributes) => ({
+    id: attributes[names.id],
+    type: attributes[names.type],
+    source: attributes[names.source],
+    publishedAt: epoch(attributes[names.time]),
+    key: attributes[names.key],
+    correlationId: attributes[names.correlation],
+    causationId: attributes[names.cause],
+    expiresAt: epoch(attributes[names.expiry]),
+    version: attributes[names.version],
+  });
 }

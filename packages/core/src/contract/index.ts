@@ -1,6 +1,11 @@
 export type { BrokerHandlerOptions, BrokerPublishOptions } from './broker-options.js';
 export { systemClock, type Clock } from './clock.js';
-export { cloudEventWriter, fromCloudEvent, type CloudEventWriter } from './cloud-events.js';
+export {
+  cloudEventReader,
+  cloudEventWriter,
+  type CloudEventReader,
+  type CloudEventWriter,
+} from './cloud-events.js';
 export { isDuration, milliseconds, type Duration } from './duration.js';
 export {
   ClosedError,

@@ -1,4 +1,5 @@
 import { HandlerTimeoutError, type Clock } from '../contract/index.js';
+import { whenAborted } from './when-aborted.js';
 
 /** The time that one run of a handler has. */
 export interface Time {
@@ -34,20 +35,13 @@ class RunningTime implements Time {
 
 /** @param deadline ends all runs once it aborts */
 export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit {
-  /**
-   * One listener for all that the engine runs: a signal with a listener for each message is slow, and one for each
-   * handler, or each time that it was resumed, would stay as long as the application. Node warns of both.
-   */
-  const running = new Set<(error: unknown) => void>();
-  deadline.addEventListener('abort', () => running.forEach((giveUp) => giveUp(deadline.reason)));
-
   return (ms, run, lost) =>
     new Promise((resolve, reject) => {
       const time = new RunningTime();
       const leave = (): void => {
         cancel();
-        running.delete(giveUp);
-        lost?.removeEventListener('abort', end);
+        leaveDeadline();
+        leaveLost?.();
       };
       const giveUp = (error: unknown): void => {
         leave();
@@ -55,13 +49,13 @@ export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit 
         reject(error);
         time.end(error);
       };
-      const end = (): void => giveUp(lost!.reason);
+      const endWith = (signal: AbortSignal): (() => void) => whenAborted(signal, () => giveUp(signal.reason));
       const cancel = clock.schedule(
         () => giveUp(new HandlerTimeoutError(`the handler ran longer than ${ms} ms`)),
         ms,
       );
-      running.add(giveUp);
-      lost?.addEventListener('abort', end, { once: true });
+      const leaveDeadline = endWith(deadline);
+      const leaveLost = lost && endWith(lost);
       run(time).then(
         (value) => {
           leave();

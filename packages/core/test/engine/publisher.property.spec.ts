@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  cloudEventReader,
   cloudEventWriter,
-  fromCloudEvent,
   MessagingError,
   systemClock,
   type OutgoingMessage,
@@ -74,7 +74,7 @@ describe('a publish with any options', () => {
             expect(error).toBeInstanceOf(MessagingError);
             return;
           }
-          const { type, ...event } = fromCloudEvent(cloudEventWriter()(message!));
+          const { type, ...event } = cloudEventReader()(cloudEventWriter()(message!));
           const { id, source, key, correlationId } = message!;
           expect({ ...event, type }).toMatchObject({ type: given[0], id, source, key, correlationId });
           for (const given of [id, key, correlationId].filter((one) => one !== undefined)) {

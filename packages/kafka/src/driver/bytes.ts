@@ -95,6 +95,8 @@ export function varintBytes(value: number): number {
 export interface ByteReader {
   position: number;
   readonly length: number;
+  /** Reads other bytes from now on, from there. */
+  begin(bytes: Buffer, position: number): void;
   int8(): number;
   int16(): number;
   int32(): number;
@@ -105,12 +107,31 @@ export interface ByteReader {
   string(): string | null;
   raw(length: number): Buffer;
   varintBytes(): Buffer | null;
+  /** As {@link ByteReader.varintBytes}, with what reads text of them. */
+  varintText(read: (bytes: Buffer, begin: number, end: number) => string): string | null;
+  /** Passes over what {@link ByteReader.varintBytes} would read; answers how many bytes that is without its length. */
+  skipVarintBytes(): number;
 }
 
-export function byteReader(buffer: Buffer): ByteReader {
+export function byteReader(bytes: Buffer): ByteReader {
+  let buffer = bytes;
+
+  /** Answers where so many bytes begin. */
+  const pass = (length: number): number => {
+    if (reader.position + length > buffer.length) throw new RangeError('The bytes end too early.');
+    reader.position += length;
+    return reader.position - length;
+  };
+
   const reader: ByteReader = {
     position: 0,
-    length: buffer.length,
+    get length() {
+      return buffer.length;
+    },
+    begin(others, position) {
+      buffer = others;
+      reader.position = position;
+    },
     int8() {
       reader.position += 1;
       return buffer.readInt8(reader.position - 1);
@@ -148,13 +169,21 @@ export function byteReader(buffer: Buffer): ByteReader {
       return length < 0 ? null : reader.raw(length).toString();
     },
     raw(length) {
-      if (reader.position + length > buffer.length) throw new RangeError('The bytes end too early.');
-      reader.position += length;
-      return buffer.subarray(reader.position - length, reader.position);
+      const begin = pass(length);
+      return buffer.subarray(begin, reader.position);
     },
     varintBytes() {
       const length = reader.varint();
       return length < 0 ? null : reader.raw(length);
+    },
+    varintText(read) {
+      const length = reader.varint();
+      return length < 0 ? null : read(buffer, pass(length), reader.position);
+    },
+    skipVarintBytes() {
+      const length = Math.max(0, reader.varint());
+      pass(length);
+      return length;
     },
   };
   return reader;

@@ -43,11 +43,15 @@ export interface StoredRecord {
   readonly offset: number;
   /** Milliseconds since 1970. */
   readonly timestamp: number;
+  /** Bytes of key and value. */
+  readonly size: number;
   readonly key: Buffer | null;
   /** `null` is a tombstone. */
   readonly value: Buffer | null;
   /** In their order; names may repeat. */
   readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
+  /** The same as text in UTF-8. */
+  readonly texts: readonly (readonly [name: string, value: string | null])[];
   /** The client library's own message. */
   readonly raw: unknown;
 }
@@ -59,7 +63,8 @@ export interface NewRecord {
   readonly partition?: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
+  /** In their order; text is written in UTF-8. */
+  readonly headers: readonly (readonly [name: string, value: Buffer | string | null])[];
 }
 
 /** Under which records are written: the broker knows by it, and by a sequence of each partition, what it has already. */

@@ -5,6 +5,7 @@ import { codec, COMPRESSIONS } from './compression.js';
 import { crc32c } from './crc32c.js';
 import { brokerError, DriverError } from './driver-error.js';
 import type { NewRecord, Partition, StoredRecord } from './driver.js';
+import { createLastTexts } from './last-texts.js';
 
 /*
  * Batches in Kafka's format 2, the only one since Kafka 4. Not left to the client libraries, so that all write the same,
@@ -46,7 +47,8 @@ export interface Sequence {
 /** About how many bytes a record takes in a batch that is not compressed; never fewer than it really takes. */
 export function recordBytes({ key, value, headers }: NewRecord): number {
   let bytes = 30 + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, content] of headers) bytes += 10 + 3 * name.length + (content?.length ?? 0);
+  for (const [name, content] of headers)
+    bytes += 10 + 3 * name.length + (typeof content === 'string' ? 3 : 1) * (content?.length ?? 0);
   return bytes;
 }
 
@@ -96,12 +98,16 @@ function writeRecord(writer: ByteWriter, { key, value, headers }: NewRecord, ind
   writer.varint(headers.length);
   for (const [name, content] of headers) {
     writer.varintString(name);
-    writer.varintBytes(content);
+    if (typeof content === 'string') writer.varintString(content);
+    else writer.varintBytes(content);
   }
 }
 
-const lengthOf = (bytes: Buffer | null): number =>
-  bytes === null ? 1 : varintBytes(bytes.length) + bytes.length;
+function lengthOf(content: Buffer | string | null): number {
+  if (content === null) return 1;
+  const bytes = Buffer.byteLength(content);
+  return varintBytes(bytes) + bytes;
+}
 
 export interface DecodedBatches {
   readonly batches: FetchedBatch<StoredRecord>[];
@@ -109,17 +115,60 @@ export interface DecodedBatches {
   readonly unreadable?: DriverError;
 }
 
-/**
- * The prototype of records, with the record as the client library hands it to its consumers, made when it is asked for:
- * a getter of its own for each record takes half as long as all the rest of it, and another prototype for each batch
- * three times as long.
- */
-export interface Beneath {
-  readonly raw: unknown;
+/** Where a record's parts lie in what was fetched. */
+interface Lying {
+  readonly content: Buffer;
+  readonly keyAt: number;
+  readonly valueAt: number;
+  readonly headersAt: number;
 }
 
+/**
+ * The prototype of records, with what is made of their bytes when it is asked for: a thousand of each partition wait to be
+ * handed over, and objects that wait are moved by the garbage collector. A getter of its own for each record takes half
+ * as long as all the rest of it, and another prototype for each batch three times as long.
+ */
+export type Beneath = Pick<StoredRecord, 'key' | 'value' | 'headers' | 'texts' | 'raw'>;
+
+const NOTHING = Buffer.alloc(0);
+
+/** @param raw the record as the client library hands it to its consumers */
 export function rawBeneath(raw: (record: StoredRecord) => unknown): Beneath {
+  // One for all records: what is read of one is read without a pause.
+  const reader = byteReader(NOTHING);
+  const textAt = createLastTexts();
+
+  const bytesAt = (content: Buffer, position: number): Buffer | null => {
+    reader.begin(content, position);
+    return reader.varintBytes();
+  };
+
+  function headersOf<Value>({ content, headersAt }: Lying, read: (at: number) => Value): [string, Value][] {
+    reader.begin(content, headersAt);
+    const headers: [string, Value][] = [];
+    const count = 2 * reader.varint();
+    for (let at = 0; at < count; at += 2) headers.push([text(at) ?? '', read(at + 1)]);
+    return headers;
+  }
+
+  const text = (at: number): string | null =>
+    reader.varintText((bytes, begin, end) => textAt(at, bytes, begin, end));
+
   return {
+    get key() {
+      const { content, keyAt } = this as unknown as Lying;
+      return bytesAt(content, keyAt);
+    },
+    get value() {
+      const { content, valueAt } = this as unknown as Lying;
+      return bytesAt(content, valueAt);
+    },
+    get headers() {
+      return headersOf(this as unknown as Lying, () => reader.varintBytes());
+    },
+    get texts() {
+      return headersOf(this as unknown as Lying, text);
+    },
     get raw() {
       return raw(this as StoredRecord);
     },
@@ -204,21 +253,24 @@ async function decodeBatch(
     content.int8();
     const timestampDelta = content.varint();
     const offsetDelta = content.varint();
-    const key = content.varintBytes();
-    const value = content.varintBytes();
-    const headers: [string, Buffer | null][] = [];
-    for (let left = content.varint(); left > 0; left -= 1) {
-      headers.push([content.varintBytes()?.toString() ?? '', content.varintBytes()]);
-    }
+    const keyAt = content.position;
+    const keyBytes = content.skipVarintBytes();
+    const valueAt = content.position;
+    const valueBytes = content.skipVarintBytes();
+    const headersAt = content.position;
+    // Gone through now, so that what cannot be read is known with its batch.
+    for (let left = 2 * content.varint(); left > 0; left -= 1) content.skipVarintBytes();
     records.push({
       __proto__: beneath,
       topic,
       partition,
       offset: baseOffset + offsetDelta,
       timestamp: attributes & LOG_APPEND_TIME ? maxTimestamp : baseTimestamp + timestampDelta,
-      key,
-      value,
-      headers,
+      size: keyBytes + valueBytes,
+      content: decompressed,
+      keyAt,
+      valueAt,
+      headersAt,
     } as unknown as StoredRecord);
     content.position = behind;
   }

@@ -19,7 +19,8 @@ export function checkSize({ key, value, headers }: NewRecord, maxBodySize: numbe
       `the body has ${body} bytes: at most ${maxBodySize} are sent (kafka.maxBodySize); publish a reference to it instead`,
     );
   let beside = key?.length ?? 0;
-  for (const [name, content] of headers) beside += Buffer.byteLength(name) + (content?.length ?? 0);
+  for (const [name, content] of headers)
+    beside += Buffer.byteLength(name) + (content === null ? 0 : Buffer.byteLength(content));
   const most = maxBodySize + BESIDE_BODY;
   if (body + beside > most)
     throw new MessageTooLargeError(
