@@ -130,7 +130,9 @@ export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal
     const orAgain = async (settlement: Settlement): Promise<End> => {
       for (;;) {
         try {
-          return await carryOut(settlement);
+          const end = await carryOut(settlement);
+          settlement.carriedOut?.();
+          return end;
         } catch (error) {
           if (parts.abandoned.aborted) return { visibleAfter: 0 };
           report({
@@ -140,10 +142,11 @@ export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal
             messageId: message.id,
             error,
           });
-          if (!inPlace) return { visibleAfter: AGAIN_AFTER };
           // Those of its key that were received with it would overtake it.
-          await pause(clock, AGAIN_AFTER, leaving);
-          if (leaving.aborted) return { visibleAfter: 0 };
+          if (inPlace) await pause(clock, AGAIN_AFTER, leaving);
+          if (inPlace && !leaving.aborted) continue;
+          settlement.carriedOut?.(error);
+          return { visibleAfter: inPlace ? 0 : AGAIN_AFTER };
         }
       }
     };

@@ -59,6 +59,8 @@ export interface ConsumerParts {
   readonly maxBytesInHand?: number;
   /** Records were deleted before they were handled: from `position` up to `earliest`. */
   readonly onGap: (position: Position, earliest: number) => void;
+  /** Records that cannot be read are not handled. */
+  readonly onPassedOver: (message: string, error: unknown) => void;
   readonly warn: (message: string, error: unknown) => void;
   readonly clock: Clock;
 }
@@ -153,7 +155,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     if (fetched.error) return void failed(reading, fetched.error);
     reading.problem = undefined;
     for (const error of fetched.passedOver ?? [])
-      warn(
+      parts.onPassedOver(
         `records of topic '${reading.topic}', partition ${reading.partition} are not handled; they stay there`,
         error,
       );

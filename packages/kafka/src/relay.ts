@@ -81,6 +81,9 @@ export function createRelay(parts: RelayParts): Consumer {
       return async () => (leaving.aborted && until > clock.now() ? 'kept' : forward(record, leaving));
     };
 
+  const onGap = (): void =>
+    report({ type: 'gap', message: `what waited in '${names.group}' was deleted before it was due` });
+
   return createConsumer({
     client,
     join: parts.join,
@@ -89,11 +92,7 @@ export function createRelay(parts: RelayParts): Consumer {
         client,
         group: names.group,
         partitions,
-        onGap: () =>
-          report({
-            type: 'warning',
-            message: `what waited in '${names.group}' was deleted before it was due`,
-          }),
+        onGap,
       }),
     work,
     handBack: ({ topic, partition, key, value, headers }) =>
@@ -105,8 +104,8 @@ export function createRelay(parts: RelayParts): Consumer {
     // together would let what waits for days hold up what waits for a second.
     maxInHand: Number.POSITIVE_INFINITY,
     maxBytesInHand: HELD_BYTES,
-    onGap: () =>
-      report({ type: 'warning', message: `what waited in '${names.group}' was deleted before it was due` }),
+    onGap,
+    onPassedOver: (message, error) => report({ type: 'gap', message, error }),
     warn: parts.warn,
     clock,
   });

@@ -84,7 +84,9 @@ export async function subscribe(parts: SubscribeParts): Promise<Consumer> {
       ? matching(owner, (event) => matches(source.name, event), await client.topics())
       : [topicName(owner, source)];
   const onGap = (position: Position, earliest: number): void =>
-    report({ type: 'warning', message: gone(what, position, earliest) });
+    report({ type: 'gap', subscription: what, message: gone(what, position, earliest) });
+  const onPassedOver = (message: string, error: unknown): void =>
+    report({ type: 'gap', subscription: what, message: `${what}: ${message}`, error });
 
   const warn = (message: string, error: unknown): void =>
     report({ type: 'warning', message: `${what}: ${message}`, error });
@@ -113,6 +115,7 @@ export async function subscribe(parts: SubscribeParts): Promise<Consumer> {
         }
       : {}),
     onGap,
+    onPassedOver,
     warn,
   });
 
@@ -129,7 +132,8 @@ export async function subscribe(parts: SubscribeParts): Promise<Consumer> {
     );
     if (how === 'forgotten')
       report({
-        type: 'warning',
+        type: 'gap',
+        subscription: what,
         message: `${what} has a gap: Kafka has forgotten its positions, as it does after offsets.retention.minutes without a process; it goes on with the oldest that is kept`,
       });
     if (!noted)

@@ -137,8 +137,11 @@ export function workOn(parts: SubscriptionParts): SubscriptionWork {
 
     const orAgain = async (settlement: Settlement): Promise<End> => {
       try {
-        return await carryOut(settlement);
+        const end = await carryOut(settlement);
+        if (!lost.aborted) settlement.carriedOut?.();
+        return end;
       } catch (error) {
+        settlement.carriedOut?.(error);
         if (parts.abandoned.aborted) return 'kept';
         report({
           type: 'settlement-failed',

@@ -80,6 +80,7 @@ function play(
       },
     maxInHand: 10,
     onGap: () => {},
+    onPassedOver: () => {},
     warn: () => {},
     ...parts,
   });

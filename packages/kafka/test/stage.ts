@@ -246,7 +246,9 @@ function makeStage(driver: DriverName, brokers: string[], cleanups: (() => unkno
       transport,
       events,
       get warnings() {
-        return events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
+        return events.flatMap((event) =>
+          event.type === 'warning' || event.type === 'gap' ? [event.message] : [],
+        );
       },
       publish: send('topic'),
       enqueue: send('queue'),

@@ -117,7 +117,7 @@ export function createSettling(parts: SettlingParts): Settling {
   /** Makes a copy, if there is to be one, then lets go of the original: between the two, a crash makes a duplicate and loses nothing. */
   const replace = async (
     inHand: InHand,
-    type: Settlement['type'],
+    settlement: Settlement,
     copy?: () => Promise<void>,
   ): Promise<void> => {
     const { received, lane } = inHand;
@@ -128,10 +128,12 @@ export function createSettling(parts: SettlingParts): Settling {
       }
       if (!acknowledge(inHand)) throw new Error('the channel of the delivery is gone');
       failures = 0;
+      settlement.carriedOut?.();
     } catch (error) {
+      settlement.carriedOut?.(error);
       report({
         type: 'settlement-failed',
-        settlement: type,
+        settlement: settlement.type,
         subscription: what,
         messageId: received.message.id,
         error,
@@ -162,15 +164,15 @@ export function createSettling(parts: SettlingParts): Settling {
 
   return {
     async settle(inHand, settlement) {
-      if (settlement.type === 'acknowledge') return replace(inHand, 'acknowledge');
+      if (settlement.type === 'acknowledge') return replace(inHand, settlement);
       const { raw, received, lane, suspect, deaths, takenAt } = inHand;
       const { id } = received.message;
       switch (settlement.type) {
         case 'retry':
-          return replace(inHand, 'retry', () => retry(inHand, settlement.delay));
+          return replace(inHand, settlement, () => retry(inHand, settlement.delay));
         case 'dead-letter': {
           const { dead } = plan;
-          if (dead === undefined) return replace(inHand, 'acknowledge');
+          if (dead === undefined) return replace(inHand, settlement);
           const properties = deadLetterProperties(raw, id, {
             failure: settlement.failure,
             attempts: settlement.attempts,
@@ -178,13 +180,14 @@ export function createSettling(parts: SettlingParts): Settling {
             queue: plan.queue!,
             firstFailedAt: received.firstFailedAt ?? takenAt,
           });
-          return replace(inHand, 'dead-letter', () =>
+          return replace(inHand, settlement, () =>
             send(inHand, () => toQueue(dead, raw.content, properties)),
           );
         }
         case 'release': {
           if (!suspect) {
             requeue(inHand);
+            settlement.carriedOut?.();
             return;
           }
           // Given back, it would come with one more on its count, which whoever gets it would take for a death.
@@ -193,7 +196,7 @@ export function createSettling(parts: SettlingParts): Settling {
             deaths,
             firstFailedAt: received.firstFailedAt,
           });
-          return replace(inHand, 'release', () =>
+          return replace(inHand, settlement, () =>
             send(inHand, () => toQueue(lane.queue, raw.content, properties)),
           );
         }
@@ -205,7 +208,7 @@ export function createSettling(parts: SettlingParts): Settling {
         attempt: received.attempt,
         firstFailedAt: received.firstFailedAt,
       });
-      await replace(inHand, 'release', () =>
+      await replace(inHand, { type: 'release' }, () =>
         send(inHand, () => toQueue(plan.suspect!, raw.content, properties)),
       );
     },

@@ -32,8 +32,8 @@ export function printNote({ at, service, topic, order, attempt = 1, outcome, tex
 
 function printLog(style: Style, message: unknown, context: unknown): void {
   // Nest logs an error that stops the start, and throws it too: main.ts prints that one.
-  if (typeof message !== 'string') return;
-  printLine(new Date(), String(context).toLowerCase(), 'dim', styleText(style, message));
+  if (message instanceof Error) return;
+  printLine(new Date(), String(context).toLowerCase(), 'dim', styleText(style, String(message)));
 }
 
 /** All warnings and errors, of Nest and of the messaging module, in a line each; no more of Nest, for its news are many. */

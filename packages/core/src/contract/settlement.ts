@@ -9,6 +9,16 @@ export interface Failure {
   readonly at: number;
 }
 
+/** Whoever wants to know when a settlement has been carried out. */
+interface Told {
+  /**
+   * Called once: of `retry` and `dead-letter`, when the broker has the message anew, or with why it has not; of
+   * `acknowledge` and `release`, when the broker's client has been told. Not called where the delivery was lost to another
+   * process before. Left out where nobody asks. Never throws.
+   */
+  readonly carriedOut?: (error?: unknown) => void;
+}
+
 /**
  * What becomes of a delivery. The engine decides, the transport carries it out with the broker's best means.
  *
@@ -18,8 +28,10 @@ export interface Failure {
  * - `dead-letter`: set aside with its failure and how often the handler has failed; body and headers untouched.
  * - `release`: returned unhandled; `attempt` stays as it is.
  */
-export type Settlement =
-  | { readonly type: 'acknowledge' }
-  | { readonly type: 'retry'; readonly delay: number; readonly failure: Failure }
-  | { readonly type: 'dead-letter'; readonly failure: Failure; readonly attempts: number }
-  | { readonly type: 'release' };
+export type Settlement = Told &
+  (
+    | { readonly type: 'acknowledge' }
+    | { readonly type: 'retry'; readonly delay: number; readonly failure: Failure }
+    | { readonly type: 'dead-letter'; readonly failure: Failure; readonly attempts: number }
+    | { readonly type: 'release' }
+  );

@@ -60,6 +60,16 @@ export type TransportEvent =
       readonly messageId: string;
       readonly error: unknown;
     }
+  /**
+   * Some messages will never be handed over, and `message` says which and why: those of a subscription, or what waited
+   * with a delay.
+   */
+  | {
+      readonly type: 'gap';
+      readonly subscription?: string;
+      readonly message: string;
+      readonly error?: unknown;
+    }
   /** Something the operator should know that is no failure of a message. */
   | { readonly type: 'warning'; readonly message: string; readonly error?: unknown };
 

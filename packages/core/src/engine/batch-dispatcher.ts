@@ -43,7 +43,7 @@ export function createBatchDispatcher(
   parts: DispatcherParts,
   { size, wait }: ResolvedBatchOptions,
 ): DeliveryHandler {
-  const { options, clock, stopping, limited } = parts;
+  const { options, clock, stopping, limited, following } = parts;
   const { group, ordered } = options;
   const settling = createSettling(parts);
   const inPlace = retriesInPlace(options);
@@ -166,13 +166,17 @@ export function createBatchDispatcher(
     const rest = (outcome: Outcome): void => {
       for (const entry of entries) if (!outcomes.has(entry)) know(entry, outcome);
     };
-    try {
-      await limited(options.timeout, async (time) => {
+    const run = (): Promise<void> =>
+      limited(options.timeout, async (time) => {
         const batch = await decoded(entries, know);
         if (stopping.aborted || time.over) return;
         if (batch.length > 0) await callHandler(batch, time.signal, know);
         rest(DONE);
       });
+    try {
+      await (following && entries.length > 0
+        ? following.process({ batch: true, attempts: entries.map(settling.handling) }, run)
+        : run());
     } catch (error) {
       rest({ failed: true, error });
     }
@@ -182,7 +186,9 @@ export function createBatchDispatcher(
 
   function settlementOf(entry: Entry, outcome: Outcome | undefined, began: number): Settlement {
     if (!outcome) return settling.release(entry);
-    return outcome.failed ? settling.afterFailure(entry, outcome.error) : settling.handled(entry, began);
+    return outcome.failed
+      ? settling.afterFailure(entry, outcome.error, began)
+      : settling.handled(entry, began);
   }
 
   async function run(batch: readonly Entry[]): Promise<void> {

@@ -4,6 +4,7 @@ import type { BatchContext } from './batch-context.js';
 import { createBatchDispatcher } from './batch-dispatcher.js';
 import { whileHandling } from './current-message.js';
 import { retriesInPlace } from './handler-options.js';
+import type { Following } from './instruments.js';
 import { createLanes } from './lanes.js';
 import { MessageContext } from './message-context.js';
 import { createRoom } from './room.js';
@@ -17,13 +18,13 @@ import type { TimeLimit } from './time-limit.js';
 export type Invoke = (payload: unknown, context: MessageContext | BatchContext) => unknown;
 
 export interface DispatcherParts extends SettlingParts {
-  /** The topic, pattern or queue as the handler names it. */
-  readonly source: string;
   readonly invoke: Invoke;
   /** Resolves when handlers may run. */
   readonly opened: Promise<void>;
   /** Of all handlers: it knows the deadline. */
   readonly limited: TimeLimit;
+  /** Whoever traces and measures. */
+  readonly following?: Following;
 }
 
 /** Turns deliveries of one subscription into settlements. */
@@ -32,11 +33,24 @@ export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
   const outside = new AsyncResource('nest-messaging');
   const { batch } = parts.options;
   const dispatch = batch ? createBatchDispatcher(parts, batch) : createSingleDispatcher(parts);
-  return (delivery) => outside.runInAsyncScope(dispatch, undefined, delivery);
+  const { following } = parts;
+  const settle = following ? tellingOf(dispatch, parts, following) : dispatch;
+  return (delivery) => outside.runInAsyncScope(settle, undefined, delivery);
+}
+
+function tellingOf(
+  dispatch: DeliveryHandler,
+  { source, options: { group } }: DispatcherParts,
+  following: Following,
+): DeliveryHandler {
+  return async (delivery) => {
+    const settlement = await dispatch(delivery);
+    return following.settle({ message: delivery.message, source, group }, settlement);
+  };
 }
 
 function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
-  const { options, clock, stopping, limited } = parts;
+  const { options, clock, stopping, limited, following } = parts;
   const settling = createSettling(parts);
   const inPlace = retriesInPlace(options);
   const lanes = createLanes();
@@ -74,16 +88,20 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
     // Elsewhere the transport hands over no more than there are slots; in place it holds what waits, too. What is to
     // leave takes none: it does not begin.
     const leave = inPlace ? await slots.take(0, delivery.leaving).catch(() => undefined) : undefined;
+    let began: number | undefined;
     try {
       const early = settling.beforeHandling(about);
       if (early) return early;
-      const began = clock.now();
+      began = clock.now();
       settling.attempted(about);
-      return (await handle(delivery, attempt, receivedAt))
-        ? settling.handled(about, began)
-        : settling.release(about);
+      const ran = following
+        ? await following.process({ batch: false, attempts: [settling.handling(about)] }, () =>
+            handle(delivery, attempt, receivedAt),
+          )
+        : await handle(delivery, attempt, receivedAt);
+      return ran ? settling.handled(about, began) : settling.release(about);
     } catch (thrown) {
-      return settling.afterFailure(about, thrown);
+      return settling.afterFailure(about, thrown, began);
     } finally {
       leave?.();
     }

@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import {
   ClosedError,
   systemClock,
@@ -10,8 +9,9 @@ import {
 } from '../contract/index.js';
 import { jsonCodec, type Codec } from './codec.js';
 import { deferred } from './deferred.js';
-import type { Observer } from './events.js';
+import { toAll, type Observer } from './events.js';
 import type { HandlerDefaults } from './handler-options.js';
+import { followedBy, type Instruments } from './instruments.js';
 import { createPublisher, type Publisher } from './publisher.js';
 import { createSubscriptions, type HandlerSpec, type Subscriptions } from './subscriptions.js';
 
@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly codec?: Codec;
   readonly clock?: Clock;
   readonly observe: Observer;
+  /** What traces and measures. Nothing is done for it where it is left out. */
+  readonly instruments?: Instruments;
 }
 
 /** One broker connection of an application: what publishes, what handles, and its beginning and end. */
@@ -61,20 +63,10 @@ export interface Engine {
   health(): Promise<Health>;
 }
 
-/** Whoever looks on must not change what happens: its errors are told to Node, and go no further. */
-function harmless(observe: Observer): Observer {
-  return (event) => {
-    try {
-      observe(event);
-    } catch (error) {
-      process.emitWarning(`an observer of messaging failed: ${inspect(error)}`);
-    }
-  };
-}
-
 export function createEngine(options: EngineOptions): Engine {
-  const { broker, connection, service, namespace } = options;
-  const observe = harmless(options.observe);
+  const { broker, connection, service, namespace, instruments } = options;
+  const observe = toAll(instruments?.observe ? [options.observe, instruments.observe] : [options.observe]);
+  const following = instruments && followedBy(instruments);
   const clock = options.clock ?? systemClock;
   const codec = options.codec ?? jsonCodec;
   const transport = broker.open({
@@ -105,6 +97,7 @@ export function createEngine(options: EngineOptions): Engine {
     clock,
     observe,
     starting: () => (running ? undefined : started.promise),
+    following,
   });
 
   const subscriptions = createSubscriptions({
@@ -118,6 +111,7 @@ export function createEngine(options: EngineOptions): Engine {
     observe,
     opened: opened.promise,
     deadline: deadline.signal,
+    following,
   });
 
   let closing: Promise<void> | undefined;

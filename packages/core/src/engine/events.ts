@@ -1,27 +1,63 @@
-import type { Message, TransportEvent } from '../contract/index.js';
+import { inspect } from 'node:util';
+import type { Destination, Message, TransportEvent } from '../contract/index.js';
 
-/** Which message, in which group, at which attempt. */
-export interface Handling {
+/** Which message, for which handler. */
+export interface Handed {
   readonly message: Message;
+  /** The topic, pattern or queue as the handler names it. */
+  readonly source: string;
   readonly group: string;
+}
+
+/** Which message, for which handler, at which attempt. */
+export interface Handling extends Handed {
   readonly attempt: number;
+}
+
+/** How an attempt ended that failed. */
+interface Failed extends Handling {
+  readonly error: unknown;
+  /** Milliseconds that the handler ran; left out where none did. */
+  readonly duration?: number;
 }
 
 /** What happens in a running engine, for logs, metrics and tests. Bodies and `payload` are in it: print neither. */
 export type EngineEvent =
   | TransportEvent
   | { readonly type: 'published'; readonly message: Message; readonly payload: unknown }
+  /** A publish was refused because too much waited: nothing was sent. */
+  | { readonly type: 'overload'; readonly destination: Destination; readonly error: unknown }
   /** What an operator did to a subscription, in words, in this process; `from` in milliseconds since 1970. */
-  | { readonly type: 'paused' | 'resumed'; readonly subscription: string }
+  | { readonly type: 'paused'; readonly subscription: string }
+  | { readonly type: 'resumed'; readonly subscription: string }
   | { readonly type: 'replayed'; readonly subscription: string; readonly from: 'beginning' | number }
   /** An attempt begins; `handled`, `retried`, `dead-lettered`, `discarded` or `released` tells how it ended. */
   | ({ readonly type: 'attempted' } & Handling)
+  /** `duration` in milliseconds. */
   | ({ readonly type: 'handled'; readonly duration: number } & Handling)
-  | ({ readonly type: 'retried'; readonly error: unknown; readonly delay: number } & Handling)
-  | ({ readonly type: 'dead-lettered'; readonly error: unknown } & Handling)
+  /** `delay` in milliseconds. */
+  | ({ readonly type: 'retried'; readonly delay: number } & Failed)
+  | ({ readonly type: 'dead-lettered' } & Failed)
   /** Thrown away on purpose: `Discard`, `deadLetter: false`, or the last failure of a broadcast. */
-  | ({ readonly type: 'discarded'; readonly error: unknown } & Handling)
+  | ({ readonly type: 'discarded' } & Failed)
   | ({ readonly type: 'expired' } & Handling)
   | ({ readonly type: 'released' } & Handling);
 
 export type Observer = (event: EngineEvent) => void;
+
+/** Whoever looks on changes nothing: what it throws is told to Node, and goes no further. */
+export function onlooker(error: unknown): void {
+  process.emitWarning(`an observer of messaging failed: ${inspect(error)}`);
+}
+
+/** Tells all of them, whatever one of them throws. */
+export function toAll(observers: readonly Observer[]): Observer {
+  return (event) => {
+    for (const observe of observers)
+      try {
+        observe(event);
+      } catch (error) {
+        onlooker(error);
+      }
+  };
+}

@@ -2,7 +2,8 @@ export { BatchContext } from './batch-context.js';
 export { jsonCodec, type Codec } from './codec.js';
 export { currentMessage } from './current-message.js';
 export { createEngine, type Engine, type EngineOptions } from './engine.js';
-export type { EngineEvent, Observer } from './events.js';
+export { toAll, type EngineEvent, type Handed, type Handling, type Observer } from './events.js';
+export type { Followed, Instruments, Run, Telemetry } from './instruments.js';
 export type { Invoke } from './dispatcher.js';
 export {
   handlerDefaultsSchema,

@@ -28,6 +28,7 @@ import { BROKER_KEYS } from './handler-options.js';
 import { currentCause } from './current-message.js';
 import { deferred, type Deferred } from './deferred.js';
 import type { Observer } from './events.js';
+import type { Following } from './instruments.js';
 import { createRoom, type RoomLimit } from './room.js';
 import { validate } from './validation.js';
 
@@ -70,6 +71,8 @@ export interface PublisherParts {
   readonly observe: Observer;
   /** Resolves when the transport is connected and subscribed, rejects when it never will be; absent once it is. */
   readonly starting: () => Promise<void> | undefined;
+  /** Whoever traces and measures. */
+  readonly following?: Following;
 }
 
 /** What a publish waits for, one after the other. */
@@ -105,7 +108,7 @@ function duration(name: string, value: Duration | undefined): number | undefined
 }
 
 export function createPublisher(parts: PublisherParts): Publisher {
-  const { transport, clock } = parts;
+  const { transport, clock, following } = parts;
   const room = createRoom(parts.limit, parts.limit);
   const largest = Math.min(parts.maxBodySize, transport.capabilities.maxBodySize);
   const longestDelay = Math.min(LONGEST_DELAY, transport.capabilities.maxDelay);
@@ -241,6 +244,10 @@ export function createPublisher(parts: PublisherParts): Publisher {
       stage = 'confirmation';
       await transport.publish(message, signal);
       parts.observe({ type: 'published', message, payload });
+    } catch (error) {
+      if (error instanceof OverloadError)
+        parts.observe({ type: 'overload', destination: composed.destination, error });
+      throw error;
     } finally {
       leave?.();
       cancelTimer();
@@ -253,7 +260,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
       const composed = compose(kind, target, payload, options);
       underway += 1;
       try {
-        await send(composed, target, payload, options.signal);
+        await (following
+          ? following.publish(composed, (message) => send(message, target, payload, options.signal))
+          : send(composed, target, payload, options.signal));
       } finally {
         underway -= 1;
         if (underway === 0) {

@@ -16,6 +16,8 @@ import { delayAfter } from './retry-policy.js';
 import { validate } from './validation.js';
 
 export interface SettlingParts {
+  /** The topic, pattern or queue as the handler names it. */
+  readonly source: string;
   readonly options: ResolvedHandlerOptions;
   readonly contract?: EventContract<any, any>;
   readonly codec: Codec;
@@ -51,22 +53,32 @@ export interface Settling {
   mayBegin(delivery: Delivery): boolean;
   /** Of a message that needs no handler: nothing starts any more, nobody wants it, or it has killed too often. */
   beforeHandling(about: Attempt): Settlement | undefined;
+  /** The same, for whoever looks on. */
+  handling(about: Attempt): Handling;
   /** An attempt begins. */
   attempted(about: Attempt): void;
   /** It began at `began` and has succeeded. */
   handled(about: Attempt, began: number): Settlement;
-  afterFailure(about: Attempt, thrown: unknown): Settlement;
+  /** @param began when the handler began, if it did */
+  afterFailure(about: Attempt, thrown: unknown, began?: number): Settlement;
   release(about: Attempt): Settlement;
   /** The engine itself failed: the message stays with the broker, and does not come back at once. */
   afterDefect(delivery: Delivery, error: unknown): Settlement;
 }
 
+/** Looks as its cause does, for whoever looks on. */
 class PoisonError extends Error {
-  override readonly name = 'PoisonError';
+  override readonly name: string;
+
+  constructor(cause: unknown) {
+    const { name, message } = failureOf(cause, 0);
+    super(message, { cause });
+    this.name = name;
+  }
 }
 
 const poison = (cause: unknown): never => {
-  throw new PoisonError('', { cause });
+  throw new PoisonError(cause);
 };
 
 /** Milliseconds until a message comes again over which the engine itself failed. */
@@ -81,6 +93,7 @@ export function createSettling(parts: SettlingParts): Settling {
 
   const handling = ({ delivery: { message }, attempt }: Attempt): Handling => ({
     message,
+    source: parts.source,
     group: options.group,
     attempt,
   });
@@ -90,24 +103,25 @@ export function createSettling(parts: SettlingParts): Settling {
     return { type: 'release' };
   }
 
-  function afterFailure(about: Attempt, thrown: unknown): Settlement {
+  function afterFailure(about: Attempt, thrown: unknown, began?: number): Settlement {
     // Whatever a handler throws that was told to stop: it had no fair attempt.
     const { deaths, lost } = about.delivery;
     if (parts.deadline.aborted || lost?.aborted) return release(about);
     const { attempt, receivedAt } = about;
     const error = thrown instanceof PoisonError ? thrown.cause : thrown;
+    const duration = began === undefined ? undefined : clock.now() - began;
     const hopeless =
       thrown instanceof PoisonError ||
       error instanceof DeadLetter ||
       attempt >= options.retry.attempts ||
       (!(error instanceof RetryLater) && options.retry.never.some((never) => error instanceof never));
     if (error instanceof Discard || (hopeless && (options.broadcast || !options.deadLetter))) {
-      observe({ type: 'discarded', ...handling(about), error });
+      observe({ type: 'discarded', ...handling(about), error, duration });
       return ACKNOWLEDGE;
     }
     const failure = failureOf(error, clock.now());
     if (hopeless) {
-      observe({ type: 'dead-lettered', ...handling(about), error });
+      observe({ type: 'dead-lettered', ...handling(about), error, duration });
       // The last of the deaths is why it is here: no handler ran this time.
       return { type: 'dead-letter', failure, attempts: deaths > 0 ? attempt - 1 + deaths : attempt };
     }
@@ -115,7 +129,7 @@ export function createSettling(parts: SettlingParts): Settling {
       error instanceof RetryLater ? error.delay : delayAfter(options.retry, attempt),
       inPlace ? Math.max(0, parts.maxHold - (clock.now() - receivedAt)) : parts.maxDelay,
     );
-    observe({ type: 'retried', ...handling(about), error, delay });
+    observe({ type: 'retried', ...handling(about), error, duration, delay });
     return { type: 'retry', delay, failure };
   }
 
@@ -125,6 +139,7 @@ export function createSettling(parts: SettlingParts): Settling {
   return {
     release,
     afterFailure,
+    handling,
     mayBegin,
     payloadOf({ message }) {
       try {

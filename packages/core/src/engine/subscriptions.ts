@@ -38,7 +38,7 @@ export interface HandlerSpec {
 
 export interface SubscriptionsParts extends Pick<
   DispatcherParts,
-  'codec' | 'maxBodySize' | 'clock' | 'observe' | 'opened' | 'deadline'
+  'codec' | 'maxBodySize' | 'clock' | 'observe' | 'opened' | 'deadline' | 'following'
 > {
   readonly transport: Transport;
   readonly service: string;

@@ -29,6 +29,7 @@ export function consume(
     // Whoever abandoned it has given it back already; a late settlement has nothing left to settle.
     if (!unsettled.delete(entry)) return;
     queue.settle(entry, settlement, group, takenAt);
+    settlement.carriedOut?.();
     if (stopping && unsettled.size === 0) end();
     else queue.stir();
   };

@@ -1,6 +1,15 @@
 export { OnEvent, OnQueue } from './decorators.js';
 export { DeadLetters } from './dead-letters.js';
 export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';
+export type {
+  AttemptFacts,
+  ErrorText,
+  FailureFacts,
+  MessageFacts,
+  MessagingEventMap,
+  MessagingEventType,
+} from './messaging-event.js';
+export { MessagingEvents } from './messaging-events.js';
 export { MessagingHealth, type ConnectionHealth, type MessagingHealthReport } from './messaging-health.js';
 export type { MessagingFeatureOptions } from './messaging-feature.module.js';
 export {

@@ -1,5 +1,6 @@
 import type { Logger } from '@nestjs/common';
-import { failureOf, type EngineEvent } from '../engine/index.js';
+import { failureOf, type EngineEvent, type Handling } from '../engine/index.js';
+import { LogEntry } from './log-entry.js';
 
 /** One line, whatever was thrown: foreign text may hold line breaks that would forge others. */
 function reason(error: unknown): string {
@@ -22,14 +23,37 @@ function shown(id: string): string {
   return failureOf(id, 0).message.slice(0, 100);
 }
 
+/** What an attempt has beside its handling, where it has it. */
+interface Ended extends Handling {
+  readonly error?: unknown;
+  readonly duration?: number;
+  readonly delay?: number;
+}
+
+function entryOf(
+  connection: string,
+  ended: Ended,
+  what: string,
+  more?: { readonly stack?: string },
+): LogEntry {
+  const { message, group, attempt, duration, delay, error } = ended;
+  const messageId = shown(message.id);
+  const correlationId = message.correlationId === undefined ? undefined : shown(message.correlationId);
+  const topic = message.destination.name;
+  const conversation = correlationId === undefined ? '' : ` (correlation ${correlationId})`;
+  const why = 'error' in ended ? reason(error) : undefined;
+  return new LogEntry(
+    `message ${messageId}${conversation} of '${topic}' in group '${group}', attempt ${attempt}, ${what}${why === undefined ? '' : `: ${why}`}`,
+    { connection, messageId, topic, group, attempt, duration, delay, correlationId, error: why, ...more },
+  );
+}
+
 /** Writes what an operator should see. What goes well is silent; payloads never appear. */
-export function logEvent(logger: Pick<Logger, 'log' | 'warn' | 'error'>, event: EngineEvent): void {
-  const about = (): string => {
-    const { message, group, attempt } = event as Extract<EngineEvent, { type: 'handled' }>;
-    const conversation =
-      message.correlationId === undefined ? '' : ` (correlation ${shown(message.correlationId)})`;
-    return `message ${shown(message.id)}${conversation} of '${message.destination.name}' in group '${group}', attempt ${attempt}`;
-  };
+export function logEvent(
+  logger: Pick<Logger, 'log' | 'warn' | 'error'>,
+  connection: string,
+  event: EngineEvent,
+): void {
   switch (event.type) {
     case 'connected':
       return logger.log(`connected to ${event.to}`);
@@ -42,12 +66,16 @@ export function logEvent(logger: Pick<Logger, 'log' | 'warn' | 'error'>, event: 
     case 'unblocked':
       return logger.log('the broker lets publish again');
     case 'warning':
+    case 'gap':
       return logger.warn(
         event.error === undefined ? event.message : `${event.message}: ${reason(event.error)}`,
       );
     case 'settlement-failed':
       return logger.error(
-        `message ${shown(event.messageId)} of ${event.subscription} could not be settled (${event.settlement}) and stays with the broker: ${reason(event.error)}`,
+        new LogEntry(
+          `message ${shown(event.messageId)} of ${event.subscription} could not be settled (${event.settlement}) and stays with the broker: ${reason(event.error)}`,
+          { connection, messageId: shown(event.messageId), error: reason(event.error) },
+        ),
       );
     case 'paused':
       return logger.log(`${event.subscription} is paused in this process`);
@@ -58,13 +86,15 @@ export function logEvent(logger: Pick<Logger, 'log' | 'warn' | 'error'>, event: 
       return logger.log(`${event.subscription} was set back to ${from}`);
     }
     case 'retried':
-      return logger.warn(`${about()}, failed and is retried in ${event.delay} ms: ${reason(event.error)}`);
+      return logger.warn(entryOf(connection, event, `failed and is retried in ${event.delay} ms`));
     case 'dead-lettered':
-      return logger.error(`${about()}, is dead-lettered: ${reason(event.error)}`, stack(event.error));
+      return logger.error(entryOf(connection, event, 'is dead-lettered', { stack: stack(event.error) }));
     case 'discarded':
-      return logger.warn(`${about()}, is discarded: ${reason(event.error)}`);
+      return logger.warn(entryOf(connection, event, 'is discarded'));
     case 'expired':
-      return logger.warn(`${about()}, came too late and is discarded`);
+      return logger.warn(entryOf(connection, event, 'came too late and is discarded'));
+    // Whoever published has the error, for each message again.
+    case 'overload':
     case 'published':
     case 'attempted':
     case 'handled':

@@ -18,6 +18,7 @@ import { EventBus, getEventBusToken } from './event-bus.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { logEvent } from './log.js';
 import { MessagingFeatureModule, type MessagingFeatureOptions } from './messaging-feature.module.js';
+import { MessagingEvents } from './messaging-events.js';
 import { MessagingHealth } from './messaging-health.js';
 import { checkModuleOptions, type MessagingModuleOptions } from './module-options.js';
 import { inPlaceOf } from './retired.js';
@@ -147,18 +148,20 @@ function compose(
     imports,
     providers: [
       ...providers,
+      { provide: MessagingEvents, useFactory: () => new MessagingEvents() },
       {
         provide: ENGINES,
-        inject: [OPTIONS, { token: TEST_SEAMS, optional: true }],
-        useFactory: (options: unknown, seams?: TestSeams): Promise<Engines> => {
+        inject: [OPTIONS, MessagingEvents, { token: TEST_SEAMS, optional: true }],
+        useFactory: (options: unknown, events: MessagingEvents, seams?: TestSeams): Promise<Engines> => {
           const logger = new Logger('Messaging');
           return openEngines(
             checkModuleOptions(options),
             connections,
-            (event) => {
-              logEvent(logger, event);
-              seams?.observe?.(event);
-            },
+            (connection) => [
+              (event) => logEvent(logger, connection, event),
+              events.observerOf(connection),
+              ...(seams?.observe ? [seams.observe] : []),
+            ],
             seams,
           );
         },
@@ -205,6 +208,7 @@ function compose(
       LIFECYCLE,
       DeadLetters,
       Subscriptions,
+      MessagingEvents,
       MessagingHealth,
       ...buses.map((bus) => (bus as { provide: string }).provide),
     ],

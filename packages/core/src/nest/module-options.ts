@@ -11,7 +11,7 @@ import {
   type Duration,
   type Topology,
 } from '../contract/index.js';
-import { handlerDefaultsSchema, type Codec, type HandlerDefaults } from '../engine/index.js';
+import { handlerDefaultsSchema, type Codec, type HandlerDefaults, type Telemetry } from '../engine/index.js';
 import { retiredSchema, type RetiredHandler } from './retired.js';
 
 /** How much may wait to be published, and for how long. */
@@ -65,6 +65,8 @@ export interface MessagingModuleOptions extends ConnectionOptions {
   readonly retired?: readonly RetiredHandler[];
   /** How payloads become bytes. @default JSON */
   readonly codec?: Codec;
+  /** What traces and measures, such as `openTelemetry()` of `@nest-messaging/opentelemetry`. @default none, which costs nothing */
+  readonly telemetry?: Telemetry;
 }
 
 const brokerSchema = v.custom<Broker | string>(
@@ -106,6 +108,12 @@ const optionsSchema: v.GenericSchema<MessagingModuleOptions> = v.strictObject({
     v.custom<Codec>(
       (value) => typeof (value as Codec)?.decode === 'function',
       'a codec with encode and decode',
+    ),
+  ),
+  telemetry: v.optional(
+    v.custom<Telemetry>(
+      (value) => typeof value === 'function',
+      'a function such as openTelemetry() of @nest-messaging/opentelemetry answers',
     ),
   ),
 });

@@ -5,7 +5,14 @@ import {
   UnprocessableEntityException,
 } from '@nestjs/common';
 import { ConfigurationError, milliseconds } from '../contract/index.js';
-import { createEngine, layered, type Engine, type HandlerDefaults, type Observer } from '../engine/index.js';
+import {
+  createEngine,
+  layered,
+  toAll,
+  type Engine,
+  type HandlerDefaults,
+  type Observer,
+} from '../engine/index.js';
 import { memory } from '../memory/index.js';
 import { brokerFromUrl } from './broker-url.js';
 import type { ConnectionOptions, MessagingModuleOptions } from './module-options.js';
@@ -27,11 +34,14 @@ const REFUSALS: HandlerDefaults = {
   },
 };
 
+/** Who looks on at a connection. */
+type ObserversOf = (connection: string) => readonly Observer[];
+
 async function openEngine(
   name: string,
   own: ConnectionOptions,
   module: MessagingModuleOptions,
-  observe: Observer,
+  observers: ObserversOf,
   seams: TestSeams,
 ): Promise<Engine> {
   const options = layered<ConnectionOptions>(module, own);
@@ -58,7 +68,8 @@ async function openEngine(
     defaults: own === module ? [REFUSALS, module.defaults] : [REFUSALS, module.defaults, own.defaults],
     codec: module.codec,
     clock: seams.clock,
-    observe,
+    observe: toAll(observers(name)),
+    instruments: module.telemetry?.({ connection: name, transport: broker.name }),
   });
 }
 
@@ -69,7 +80,7 @@ export type Engines = ReadonlyMap<string, Engine>;
 export async function openEngines(
   options: MessagingModuleOptions,
   names: readonly string[],
-  observe: Observer,
+  observers: ObserversOf,
   seams: TestSeams = {},
 ): Promise<Engines> {
   const connections = options.connections ?? {};
@@ -80,9 +91,9 @@ export async function openEngines(
       `MessagingModule: connection '${missing ?? surplus}' ${missing ? 'is named, but the options hold none of that name' : "is not named beside the factory: forRootAsync({ connections: ['…'], useFactory })"}`,
     );
   const engines = new Map<string, Engine>();
-  engines.set(DEFAULT_CONNECTION, await openEngine(DEFAULT_CONNECTION, options, options, observe, seams));
+  engines.set(DEFAULT_CONNECTION, await openEngine(DEFAULT_CONNECTION, options, options, observers, seams));
   for (const [name, own] of Object.entries(connections))
-    engines.set(name, await openEngine(name, own, options, observe, seams));
+    engines.set(name, await openEngine(name, own, options, observers, seams));
   return engines;
 }
 
