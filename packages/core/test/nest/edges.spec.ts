@@ -13,6 +13,7 @@ import {
   InvalidMessageError,
   memory,
   MessageContext,
+  MessagingHealth,
   MessagingModule,
   OnEvent,
   OverloadError,
@@ -65,6 +66,10 @@ describe('what waits behind a retry in place', () => {
     );
     await begun.promise;
     const stopped = stop(app);
+    await eventually(
+      () => app.get(MessagingHealth).check(),
+      ({ connections }) => connections[0]!.parts.some(({ reason }) => reason === 'shutting down'),
+    );
     release.resolve();
     await stopped;
     expect(calls).toEqual([['a']]);
