@@ -20,7 +20,8 @@ export interface Followed {
 /**
  * Follows what one connection does, to trace and to measure it. Called for each message; nothing is, and nothing is made,
  * where there are none. Each runs where what it follows runs, so that what is active there (`AsyncLocalStorage`) is active
- * here. Whatever they throw is told to Node and changes nothing.
+ * here. Whatever they throw is told to Node and changes nothing; promises that they are given may reject, and are theirs to
+ * handle.
  */
 export interface Instruments {
   /**
