@@ -26,6 +26,8 @@ const nest = [
   'reflect-metadata',
 ];
 const clients = ['amqplib', 'kafkajs', '@platformatic/kafka', '@aws-sdk/client-sqs'];
+const telemetry = ['@opentelemetry/api', '@opentelemetry/sdk-trace-node'];
+const noTelemetry = 'Core knows no OpenTelemetry: what traces and measures is given to it.';
 const transports = ['@nest-messaging/rabbitmq', '@nest-messaging/kafka', '@nest-messaging/aws'];
 
 const folders: Folder[] = [
@@ -48,6 +50,7 @@ const folders: Folder[] = [
     forbidden: {
       'The engine knows no Nest.': nest,
       'The engine knows no broker.': clients,
+      [noTelemetry]: telemetry,
       'The engine stands on the contract alone.': [
         ...transports,
         '../nest/index.js',
@@ -77,6 +80,7 @@ const folders: Folder[] = [
     folder: 'packages/core/src/nest',
     forbidden: {
       'No broker in core: each has a package of its own.': clients,
+      [noTelemetry]: telemetry,
       'Core stands on no other package of this repository.': [
         ...transports,
         '../../../rabbitmq/src/index.js',
@@ -88,6 +92,7 @@ const folders: Folder[] = [
     folder: 'packages/core/src',
     forbidden: {
       'No broker in core: each has a package of its own.': clients,
+      [noTelemetry]: telemetry,
       'Core stands on no other package of this repository.': [...transports, '../../rabbitmq/src/index.js'],
     },
     allowed: ['./nest/index.js', './contract/index.js'],
@@ -122,6 +127,27 @@ const folders: Folder[] = [
       '@nest-messaging/core/contract',
       '@nestjs/common',
       '@nestjs/core',
+    ],
+  },
+  {
+    folder: 'packages/opentelemetry/src',
+    forbidden: {
+      'What follows an engine knows no Nest.': nest,
+      'What follows an engine knows no broker.': clients,
+      "A library knows OpenTelemetry's API alone: the SDK is the application's.": [
+        '@opentelemetry/sdk-trace-node',
+      ],
+      'What follows an engine stands on engine and contract alone.': [
+        ...transports,
+        '@nest-messaging/core',
+        '../../core/src/engine/index.js',
+      ],
+    },
+    allowed: [
+      './beside.js',
+      '@nest-messaging/core/engine',
+      '@nest-messaging/core/contract',
+      '@opentelemetry/api',
     ],
   },
   {

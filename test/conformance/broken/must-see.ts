@@ -88,6 +88,16 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
     'A failed message comes again, and each failure is counted',
     'Stopping waits until each message in hand is settled',
   ],
+  'tells nobody that it has carried a settlement out': [
+    'Whoever asks is told once that a settlement was carried out',
+    'Whoever asks is told that a message was set aside when it is among the dead letters',
+  ],
+  'tells twice that it has carried a settlement out': [
+    'Whoever asks is told once that a settlement was carried out',
+  ],
+  'tells that it has set a message aside before it has': [
+    'Whoever asks is told that a message was set aside when it is among the dead letters',
+  ],
   'counts every hand-over as an attempt': ['Coming back with a process that went uses up no attempt'],
   'drops what is released': ['A released message is delivered again, and uses up no attempt'],
   'counts a release as a failure': ['A released message is delivered again, and uses up no attempt'],

@@ -37,6 +37,24 @@ export const brokenSettlement: readonly Broken[] = [
       return acknowledge;
     }),
   ),
+  broken('tells nobody that it has carried a settlement out', () =>
+    settling(({ carriedOut: _, ...settlement }) => settlement),
+  ),
+  broken('tells twice that it has carried a settlement out', () =>
+    settling(({ carriedOut, ...settlement }) => ({
+      ...settlement,
+      carriedOut(error) {
+        carriedOut?.(error);
+        carriedOut?.(error);
+      },
+    })),
+  ),
+  broken('tells that it has set a message aside before it has', () =>
+    settling(({ carriedOut, ...settlement }) => {
+      carriedOut?.();
+      return settlement;
+    }),
+  ),
   broken('counts every hand-over as an attempt', () => {
     const times = new Map<string, number>();
     return handling((handle, { group }) => (delivery) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { Settlement } from '@nest-messaging/core/contract';
 import { concern } from './guarantee.js';
-import { acknowledge, behind, forever, gate, inTurn, release } from './probe.js';
+import { acknowledge, behind, deadLetter, forever, gate, inTurn, release, retry } from './probe.js';
 
 export const settlement = concern('Settlement', (states) => {
   states('An acknowledged message never comes again', async ({ open, topic, until }) => {
@@ -82,6 +83,40 @@ export const settlement = concern('Settlement', (states) => {
     await until(() => probe.texts.filter((text) => text === 'quick').length === 10, 'ten quick ones');
     door.open();
   });
+
+  states('Whoever asks is told once that a settlement was carried out', async ({ open, topic, until }) => {
+    const told: [type: string, error: unknown][] = [];
+    const tellingOf = (settlement: Settlement): Settlement => ({
+      ...settlement,
+      carriedOut: (error) => void told.push([settlement.type, error]),
+    });
+    const all = [release, retry(0), acknowledge].map(tellingOf);
+    const application = await open();
+    const probe = await application.subscribe(topic(), {}, inTurn(...all));
+    await application.publish(topic());
+    await until(() => told.length >= 3, 'three settlements to be told of');
+    await probe.consumer.stop();
+    assert.deepEqual(told, [
+      ['release', undefined],
+      ['retry', undefined],
+      ['acknowledge', undefined],
+    ]);
+  });
+
+  states(
+    'Whoever asks is told that a message was set aside when it is among the dead letters',
+    async ({ open, topic, until }) => {
+      const application = await open();
+      let there: Promise<number> | undefined;
+      const carriedOut = (): void => {
+        there = application.deadLetters(probe.subscription).then(({ length }) => length);
+      };
+      const probe = await application.subscribe(topic(), {}, () => ({ ...deadLetter(), carriedOut }));
+      await application.publish(topic());
+      await until(() => there !== undefined, 'it to be told of');
+      assert.equal(await there, 1);
+    },
+  );
 
   states('A message counts no death before a process has died of it', async ({ open, topic, until }) => {
     const application = await open();
