@@ -65,7 +65,7 @@ export interface Engine {
 
 export function createEngine(options: EngineOptions): Engine {
   const { broker, connection, service, namespace, instruments } = options;
-  const observe = toAll(instruments?.observe ? [options.observe, instruments.observe] : [options.observe]);
+  const observe = instruments?.observe ? toAll(options.observe, instruments.observe) : toAll(options.observe);
   const following = instruments && followedBy(instruments);
   const clock = options.clock ?? systemClock;
   const codec = options.codec ?? jsonCodec;

@@ -50,14 +50,24 @@ export function onlooker(error: unknown): void {
   process.emitWarning(`an observer of messaging failed: ${inspect(error)}`);
 }
 
-/** Tells all of them, whatever one of them throws. */
-export function toAll(observers: readonly Observer[]): Observer {
-  return (event) => {
-    for (const observe of observers)
-      try {
-        observe(event);
-      } catch (error) {
-        onlooker(error);
-      }
+const harmless =
+  (observe: Observer): Observer =>
+  (event) => {
+    try {
+      observe(event);
+    } catch (error) {
+      onlooker(error);
+    }
   };
+
+/** Tells all of them, one after the other, whatever one of them throws. */
+export function toAll(first: Observer, ...others: readonly Observer[]): Observer {
+  // Not a loop: that would make something for each event.
+  return others.map(harmless).reduce(
+    (before, next) => (event) => {
+      before(event);
+      next(event);
+    },
+    harmless(first),
+  );
 }

@@ -88,16 +88,16 @@ const ACKNOWLEDGE: Settlement = { type: 'acknowledge' };
 
 /** The one place where retry and dead-letter are decided. */
 export function createSettling(parts: SettlingParts): Settling {
-  const { options, contract, clock, observe } = parts;
+  const { source, options, contract, clock, observe } = parts;
+  const { group } = options;
   const inPlace = retriesInPlace(options);
 
   const handling = ({ delivery: { message }, attempt }: Attempt): Handling => ({
     message,
-    source: parts.source,
-    group: options.group,
+    source,
+    group,
     attempt,
   });
-
   function release(about: Attempt): Settlement {
     observe({ type: 'released', ...handling(about) });
     return { type: 'release' };
@@ -167,9 +167,12 @@ export function createSettling(parts: SettlingParts): Settling {
         );
       return undefined;
     },
-    attempted: (about) => observe({ type: 'attempted', ...handling(about) }),
-    handled(about, began) {
-      observe({ type: 'handled', ...handling(about), duration: clock.now() - began });
+    // These two are told of every message: each is made in one go.
+    attempted({ delivery: { message }, attempt }) {
+      observe({ type: 'attempted', message, source, group, attempt });
+    },
+    handled({ delivery: { message }, attempt }, began) {
+      observe({ type: 'handled', message, source, group, attempt, duration: clock.now() - began });
       return ACKNOWLEDGE;
     },
     afterDefect(delivery, error) {

@@ -35,7 +35,7 @@ const REFUSALS: HandlerDefaults = {
 };
 
 /** Who looks on at a connection. */
-type ObserversOf = (connection: string) => readonly Observer[];
+type ObserversOf = (connection: string) => readonly [Observer, ...Observer[]];
 
 async function openEngine(
   name: string,
@@ -68,7 +68,7 @@ async function openEngine(
     defaults: own === module ? [REFUSALS, module.defaults] : [REFUSALS, module.defaults, own.defaults],
     codec: module.codec,
     clock: seams.clock,
-    observe: toAll(observers(name)),
+    observe: toAll(...observers(name)),
     instruments: module.telemetry?.({ connection: name, transport: broker.name }),
   });
 }
