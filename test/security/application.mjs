@@ -6,11 +6,13 @@ import { createInterface } from 'node:readline';
 import { inspect } from 'node:util';
 import buffer from 'node:buffer';
 import { NestFactory } from '@nestjs/core';
+import { NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import {
   DeadLetters,
   defineEvent,
   EventBus,
   memory,
+  MessagingEvents,
   MessagingHealth,
   MessagingModule,
   OnEvent,
@@ -18,6 +20,7 @@ import {
 } from '@nest-messaging/core';
 import { aws } from '@nest-messaging/aws';
 import { kafka } from '@nest-messaging/kafka';
+import { openTelemetry } from '@nest-messaging/opentelemetry';
 import { rabbitmq } from '@nest-messaging/rabbitmq';
 
 buffer.INSPECT_MAX_BYTES = Number.POSITIVE_INFINITY;
@@ -79,6 +82,33 @@ const logger = {
   verbose: level('verbose'),
 };
 
+new NodeTracerProvider({
+  spanProcessors: [
+    new SimpleSpanProcessor({
+      export(spans, done) {
+        for (const { name, attributes, status, events, links } of spans)
+          say(`span ${name}`, { attributes, status, events, links });
+        done({ code: 0 });
+      },
+      shutdown: async () => {},
+    }),
+  ],
+}).register();
+
+const EVENTS = /** @type {const} */ ([
+  'connected',
+  'disconnected',
+  'published',
+  'handled',
+  'retried',
+  'dead-lettered',
+  'released',
+  'settlement-failed',
+  'overload',
+  'gap',
+  'warning',
+]);
+
 /** As some validators do: it quotes what it found. */
 const quoting = {
   '~standard': {
@@ -132,6 +162,7 @@ function application(options, providers = []) {
     broker: value,
     connectTimeout: '2s',
     publish: { timeout: '1s' },
+    telemetry: openTelemetry(),
     ...options,
   });
   Reflect.defineMetadata('imports', [messaging], AppModule);
@@ -180,6 +211,7 @@ const parts = {
       handlerOf('checked', {}, Checked),
     ]);
     const [bus, health, letters] = [app.get(EventBus), app.get(MessagingHealth), app.get(DeadLetters)];
+    for (const type of EVENTS) app.get(MessagingEvents).on(type, (event) => say(`event ${type}`, event));
     const headers = { secret: secrets.header };
     const payload = { secret: secrets.payload };
     const about = { headers, key: secrets.key };
@@ -244,7 +276,8 @@ const parts = {
     say('a broker', value);
     say('a transport', value.open(environment));
     say('a bus', bus);
-    for (const each of [MessagingHealth, DeadLetters, Subscriptions]) say(each.name, app.get(each));
+    for (const each of [MessagingHealth, MessagingEvents, DeadLetters, Subscriptions])
+      say(each.name, app.get(each));
     await app.close();
     await refused('after the end', () => bus.publish('handles', payload, about));
   },

@@ -176,6 +176,11 @@ const OF_A_LIFE = [
   'INVALID_MESSAGE',
   'CLOSED',
   'a broker as JSON',
+  'event published as JSON',
+  'event dead-lettered as JSON',
+  'span publish throws as JSON',
+  'span process fails as JSON',
+  'span dead-letter checked as JSON',
 ];
 const missing = (said: string, texts: readonly string[]): string[] =>
   texts.filter((text) => !said.includes(text));

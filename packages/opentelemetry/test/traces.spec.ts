@@ -1,15 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { Injectable, type Type } from '@nestjs/common';
-import {
-  DeadLetter,
-  Discard,
-  EventBus,
-  MessageContext,
-  OnEvent,
-  OnQueue,
-  type BatchContext,
-} from '@nest-messaging/core';
+import { DeadLetter, Discard, EventBus, MessageContext, OnEvent, OnQueue } from '@nest-messaging/core';
 import { AT_ONCE, start, type Running } from './support/application.js';
 import { record, type Recording } from './support/recording.js';
 
@@ -287,7 +279,7 @@ describe('a batch', () => {
     @Injectable()
     class Rows {
       @OnEvent('row', { batch: { size: 2, wait: '10s' } })
-      insert(_: unknown[], _batch: BatchContext): void {}
+      insert(): void {}
     }
     const bus = await run(Rows);
     await bus.publish('row', 1, { messageId: 'a' });
@@ -313,7 +305,7 @@ describe('a batch', () => {
     @Injectable()
     class Rows {
       @OnEvent('row', { batch: { size: 10, wait: 1 } })
-      insert(_: unknown[], _batch: BatchContext): void {
+      insert(): void {
         throw new TypeError('no');
       }
     }

@@ -38,7 +38,7 @@ export const brokenSettlement: readonly Broken[] = [
     }),
   ),
   broken('tells nobody that it has carried a settlement out', () =>
-    settling(({ carriedOut: _, ...settlement }) => settlement),
+    settling((settlement) => ({ ...settlement, carriedOut: undefined })),
   ),
   broken('tells twice that it has carried a settlement out', () =>
     settling(({ carriedOut, ...settlement }) => ({

@@ -175,7 +175,7 @@ export function createBatchDispatcher(
       });
     try {
       await (following && entries.length > 0
-        ? following.process({ batch: true, attempts: entries.map(settling.handling) }, run)
+        ? following.process({ batch: true, attempts: entries.map((entry) => settling.handling(entry)) }, run)
         : run());
     } catch (error) {
       rest({ failed: true, error });

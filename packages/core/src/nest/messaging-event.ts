@@ -28,7 +28,6 @@ export interface MessageFacts extends OfConnection {
   readonly kind: Destination['kind'];
   /** The topic it was published under, or its queue. */
   readonly topic: string;
-  readonly key?: string;
   readonly correlationId?: string;
   /** `id` of the message whose handling published this one. */
   readonly causationId?: string;
@@ -99,7 +98,7 @@ export type MessagingEventType = keyof MessagingEventMap;
 
 type OfEngine<Type> = Extract<EngineEvent, { readonly type: Type }>;
 
-/** Makes of what the engine tells what programs are told: nothing that they could change, no body, no header. */
+/** Makes of what the engine tells what programs are told: no object of its own, no body, no header, no key. */
 export const TOLD: {
   readonly [Type in MessagingEventType]: (
     connection: string,
@@ -147,8 +146,8 @@ function reasonOf(error: unknown): { readonly error?: ErrorText } {
 }
 
 function factsOf(connection: string, message: Message): MessageFacts {
-  const { id, destination, key, correlationId, causationId } = message;
-  return { connection, id, kind: destination.kind, topic: destination.name, key, correlationId, causationId };
+  const { id, destination, correlationId, causationId } = message;
+  return { connection, id, kind: destination.kind, topic: destination.name, correlationId, causationId };
 }
 
 function factsOfAttempt(connection: string, { message, group, source, attempt }: Handling): AttemptFacts {

@@ -6,14 +6,15 @@ import { TOLD, type MessagingEventMap, type MessagingEventType } from './messagi
 type Listener = (event: never) => unknown;
 
 /**
- * What happens in the module, for an application's own alerts and counts: each by what names it, without body and headers.
+ * What happens in the module, for an application's own alerts and counts: each by what names it, without body, headers and key.
  * Whoever wants more of a message has it in its handler, or in its dead letter.
  *
  * @example
  * events.on('dead-lettered', ({ topic, group, error }) => pager.tell(`${topic} in ${group}: ${error.message}`));
  */
 export class MessagingEvents {
-  readonly #listeners = new Map<MessagingEventType, Set<Listener>>();
+  /** Made anew with each change: who is told of an event is settled when it happens. */
+  readonly #listeners = new Map<MessagingEventType, readonly Listener[]>();
   readonly #logger = new Logger('Messaging');
 
   /**
@@ -29,12 +30,15 @@ export class MessagingEvents {
       throw new ConfigurationError(
         `nothing is told of '${String(type)}': valid are ${Object.keys(TOLD).join(', ')}`,
       );
-    const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners);
+    const listening = (): readonly Listener[] => this.#listeners.get(type) ?? [];
     // Its own, so that a function that listens twice is ended by one at a time.
     const mine: Listener = (event) => listener(event);
-    listeners.add(mine);
-    return () => void listeners.delete(mine);
+    this.#listeners.set(type, [...listening(), mine]);
+    return () => {
+      const others = listening().filter((each) => each !== mine);
+      if (others.length > 0) this.#listeners.set(type, others);
+      else this.#listeners.delete(type);
+    };
   }
 
   /** @internal What tells of one connection. What nobody listens for is not put together. */
@@ -42,9 +46,9 @@ export class MessagingEvents {
     return (event) => {
       const type = event.type as MessagingEventType;
       const listeners = this.#listeners.get(type);
-      if (!listeners?.size) return;
+      if (!listeners) return;
       const told = Object.freeze(TOLD[type](connection, event as never));
-      for (const listener of [...listeners]) this.#tell(listener, told, type);
+      for (const listener of listeners) this.#tell(listener, told, type);
     };
   }
 

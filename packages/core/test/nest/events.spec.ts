@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
   ConfigurationError,
   defineEvent,
   Discard,
   memory,
-  MessageContext,
   MessagingEvents,
   OnEvent,
   Subscriptions,
@@ -18,7 +18,7 @@ import { AT_ONCE, start } from '../support/application.js';
 @Injectable()
 class Handler {
   @OnEvent('order.*', { group: 'billing', retry: { attempts: 2, ...AT_ONCE } })
-  on({ act }: { act?: string }, _: MessageContext): void {
+  on({ act }: { act?: string }): void {
     if (act === 'fail') throw Object.assign(new TypeError('no luck'), { code: 'E_LUCK', order: 'canary-1' });
     if (act === 'discard') throw new Discard('of no use');
   }
@@ -48,7 +48,7 @@ async function heard<Type extends keyof MessagingEventMap>(
 }
 
 describe('MessagingEvents', () => {
-  it('tells what happens to a message: what names it, and why; no body, no header', async () => {
+  it('tells what happens to a message: what names it, and why; no body, no header, no key', async () => {
     const { app, bus, until } = await start({ providers: [Handler] });
     const events = app.get(MessagingEvents);
     const published = await heard(events, 'published');
@@ -56,7 +56,7 @@ describe('MessagingEvents', () => {
     const retried = await heard(events, 'retried');
     const dead = await heard(events, 'dead-lettered');
     const discarded = await heard(events, 'discarded');
-    const options = { headers: { token: 'canary-2' }, key: 'k1', correlationId: 'c1' };
+    const options = { headers: { token: 'canary-2' }, key: 'canary-5', correlationId: 'c1' };
     await bus.publish('order.placed', { card: 'canary-3' }, { ...options, messageId: 'm1' });
     await bus.publish('order.placed', { act: 'fail', card: 'canary-4' }, { messageId: 'm2' });
     await bus.publish('order.placed', { act: 'discard' }, { messageId: 'm3' });
@@ -65,9 +65,9 @@ describe('MessagingEvents', () => {
     await until('discarded');
     const message = (id: string) => ({ connection: 'default', id, kind: 'topic', topic: 'order.placed' });
     const attempt = { group: 'billing', source: 'order.*', attempt: 1 };
-    expect(published[0]).toEqual({ ...message('m1'), key: 'k1', correlationId: 'c1' });
+    expect(published[0]).toEqual({ ...message('m1'), correlationId: 'c1' });
     expect(handled).toEqual([
-      { ...message('m1'), key: 'k1', correlationId: 'c1', ...attempt, duration: expect.any(Number) },
+      { ...message('m1'), correlationId: 'c1', ...attempt, duration: expect.any(Number) },
     ]);
     const error = { name: 'TypeError', message: 'no luck', code: 'E_LUCK' };
     const failure = { ...message('m2'), ...attempt, error, duration: expect.any(Number) };
@@ -143,9 +143,12 @@ describe('MessagingEvents', () => {
     const { app, bus } = await start({}, { service: 'shop', publish: { maxPending: 1, timeout: 50 } });
     const refused = await heard(app.get(MessagingEvents), 'overload');
     const never = {
-      '~standard': { version: 1, vendor: 'test', validate: () => new Promise<never>(() => {}) },
+      '~standard': { version: 1, vendor: 'test', validate: () => new Promise<{ value: unknown }>(() => {}) },
     };
-    const stuck = defineEvent('stuck', { schema: never as never });
+    const unanswering: StandardSchemaV1<unknown, unknown> = {
+      '~standard': { version: 1, vendor: 'test', validate: () => new Promise<never>(() => undefined) },
+    };
+    const stuck = defineEvent('stuck', { schema: unanswering });
     await expect(bus.publish(stuck, {} as never)).rejects.toMatchObject({ code: 'OVERLOAD' });
     expect(refused).toEqual([
       {

@@ -1,14 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import {
-  ConfigurationError,
-  memory,
-  MessageContext,
-  OnEvent,
-  type BatchContext,
-  type Telemetry,
-} from '@nest-messaging/core';
+import { ConfigurationError, memory, MessageContext, OnEvent, type Telemetry } from '@nest-messaging/core';
 import type { Instruments } from '@nest-messaging/core/engine';
 import { AT_ONCE, compile, eventually, recorder, start } from '../support/application.js';
 
@@ -82,7 +75,7 @@ describe('what follows a connection', () => {
     @Injectable()
     class Rows {
       @OnEvent('row', { batch: { size: 2 } })
-      insert(_: unknown[], __: BatchContext): void {}
+      insert(): void {}
     }
     const { bus } = await start({ providers: [Rows] }, { service: 'shop', telemetry });
     await bus.publish('row', 1, { messageId: 'a' });
@@ -163,7 +156,7 @@ describe('what follows a connection changes nothing', () => {
         if (attempt === 1) throw new Error('once more');
       }
       @OnEvent('row', { batch: { size: 1 } })
-      insert(rows: unknown[], _: BatchContext): void {
+      insert(rows: unknown[]): void {
         record('row', rows);
       }
     }
