@@ -246,9 +246,7 @@ function makeStage(driver: DriverName, brokers: string[], cleanups: (() => unkno
       transport,
       events,
       get warnings() {
-        return events.flatMap((event) =>
-          event.type === 'warning' || event.type === 'gap' ? [event.message] : [],
-        );
+        return events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
       },
       publish: send('topic'),
       enqueue: send('queue'),

@@ -5,7 +5,8 @@ const bodies = (count: number, from = 0): string[] => Array.from({ length: count
 const publishAll = (application: Application, topic: string, texts: readonly string[]): Promise<unknown> =>
   Promise.all(texts.map((text) => application.publish(topic, text)));
 const sorted = (texts: readonly string[]): string[] => texts.toSorted((a, b) => Number(a) - Number(b));
-const gaps = ({ warnings }: Application): string[] => warnings.filter((text) => /has a gap/.test(text));
+const gaps = ({ events }: Application): string[] =>
+  events.flatMap((event) => (event.type === 'gap' ? [event.message] : []));
 
 onEachDriver('A subscription that has never run', (test) => {
   test('begins with what is published from then on', async ({ open }) => {
