@@ -1,13 +1,15 @@
 import { NestFactory } from '@nestjs/core';
 import { FIRST_ORDERS } from './first-orders.js';
 import { terminalLogger as logger } from './journal/terminal.js';
+import { showMetrics } from './metrics.js';
 import { Orders } from './orders/orders.js';
 import { readSettings } from './settings.js';
 import { ShopModule } from './shop.module.js';
 
 async function open(): Promise<void> {
   const settings = readSettings();
-  const { services, port } = settings;
+  const { services, port, metricsPort } = settings;
+  if (metricsPort !== undefined) showMetrics(metricsPort);
   const shop = await NestFactory.create(ShopModule.of(services, settings), {
     logger,
     abortOnError: false,

@@ -9,12 +9,14 @@ export interface Settings {
   /** Prefix of all names on the broker. */
   readonly namespace: string;
   readonly port: number;
+  /** Where Prometheus can ask for metrics; without it nothing is measured. */
+  readonly metricsPort?: number;
 }
 
 /** From the command line and the environment. Throws errors that say what to do. */
 export function readSettings(): Settings {
   const { values } = parseArgs({ options: { service: { type: 'string', multiple: true } } });
-  const { BROKER_URL = 'memory:', NAMESPACE = 'shop', PORT = '3000' } = process.env;
+  const { BROKER_URL = 'memory:', NAMESPACE = 'shop', PORT = '3000', METRICS_PORT } = process.env;
   const onMemory = BROKER_URL === 'memory:';
 
   for (const name of values.service ?? [])
@@ -31,5 +33,6 @@ export function readSettings(): Settings {
     broker: onMemory ? memory() : BROKER_URL,
     namespace: NAMESPACE,
     port: Number(PORT),
+    metricsPort: METRICS_PORT === undefined ? undefined : Number(METRICS_PORT),
   };
 }

@@ -5,6 +5,7 @@ import {
   type INestApplicationContext,
 } from '@nestjs/common';
 import { MessagingModule } from '@nest-messaging/core';
+import { openTelemetry } from '@nest-messaging/opentelemetry';
 import { JournalModule } from './journal/journal.module.js';
 import { SERVICES, type Service } from './services.js';
 import type { Settings } from './settings.js';
@@ -15,11 +16,18 @@ export class ShopModule implements BeforeApplicationShutdown {
   /** Applications of the same process that close with this one. */
   readonly companions: INestApplicationContext[] = [];
 
-  static of(services: readonly Service[] | undefined, { broker, namespace }: Settings): DynamicModule {
+  static of(services: readonly Service[] | undefined, settings: Settings): DynamicModule {
+    const { broker, namespace, metricsPort } = settings;
+    const telemetry = metricsPort === undefined ? undefined : openTelemetry();
     return {
       module: ShopModule,
       imports: [
-        MessagingModule.forRoot({ service: services?.join('-') ?? 'shop', broker, namespace }),
+        MessagingModule.forRoot({
+          service: services?.join('-') ?? 'shop',
+          broker,
+          namespace,
+          telemetry,
+        }),
         JournalModule,
         ...(services?.map((name) => SERVICES[name]) ?? Object.values(SERVICES)),
       ],
