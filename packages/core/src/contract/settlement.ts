@@ -14,7 +14,7 @@ interface Told {
   /**
    * Called once: of `retry` and `dead-letter`, when the broker has the message anew, or with why it has not; of
    * `acknowledge` and `release`, when the broker's client has been told. Not called where the delivery was lost to another
-   * process before. Left out where nobody asks. Never throws.
+   * process, or the transport closed, before that. Left out where nobody asks. Never throws.
    */
   readonly carriedOut?: (error?: unknown) => void;
 }

@@ -46,7 +46,7 @@ export type EngineEvent =
 export type Observer = (event: EngineEvent) => void;
 
 /** Whoever looks on changes nothing: what it throws is told to Node, and goes no further. */
-export function onlooker(error: unknown): void {
+export function reportOnlooker(error: unknown): void {
   process.emitWarning(`an observer of messaging failed: ${inspect(error)}`);
 }
 
@@ -56,7 +56,7 @@ const harmless =
     try {
       observe(event);
     } catch (error) {
-      onlooker(error);
+      reportOnlooker(error);
     }
   };
 

@@ -1,5 +1,5 @@
 import type { OutgoingMessage, Settlement } from '../contract/index.js';
-import { onlooker, type Handed, type Handling, type Observer } from './events.js';
+import { reportOnlooker, type Handed, type Handling, type Observer } from './events.js';
 
 /** One run of a handler. */
 export interface Run {
@@ -60,7 +60,7 @@ function once<Given, T>(
   try {
     follow((seen) => (running ??= run(seen)));
   } catch (error) {
-    onlooker(error);
+    reportOnlooker(error);
   }
   return running ?? run(given);
 }
@@ -79,12 +79,12 @@ export function followedBy(instruments: Instruments): Following {
             try {
               tell(error);
             } catch (thrown) {
-              onlooker(thrown);
+              reportOnlooker(thrown);
             }
           },
         };
       } catch (error) {
-        onlooker(error);
+        reportOnlooker(error);
         return settlement;
       }
     },

@@ -142,14 +142,11 @@ describe('MessagingEvents', () => {
   it('tells of overload: of each publish that was refused', async () => {
     const { app, bus } = await start({}, { service: 'shop', publish: { maxPending: 1, timeout: 50 } });
     const refused = await heard(app.get(MessagingEvents), 'overload');
-    const never = {
-      '~standard': { version: 1, vendor: 'test', validate: () => new Promise<{ value: unknown }>(() => {}) },
-    };
     const unanswering: StandardSchemaV1<unknown, unknown> = {
       '~standard': { version: 1, vendor: 'test', validate: () => new Promise<never>(() => undefined) },
     };
     const stuck = defineEvent('stuck', { schema: unanswering });
-    await expect(bus.publish(stuck, {} as never)).rejects.toMatchObject({ code: 'OVERLOAD' });
+    await expect(bus.publish(stuck, {})).rejects.toMatchObject({ code: 'OVERLOAD' });
     expect(refused).toEqual([
       {
         connection: 'default',
