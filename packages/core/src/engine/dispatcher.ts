@@ -27,15 +27,21 @@ export interface DispatcherParts extends SettlingParts {
 }
 
 /** Turns deliveries of one subscription into settlements. */
-export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
+export interface Dispatcher {
+  readonly handle: DeliveryHandler;
+  /** From now on so many handlers, or batches, run at a time; those that run beyond that end as they would. */
+  resize(concurrency: number): void;
+}
+
+export function createDispatcher(parts: DispatcherParts): Dispatcher {
   // Where the transport calls from is its affair: a publisher's own context must not become the handler's.
   const outside = new AsyncResource('nest-messaging');
   const { batch } = parts.options;
-  const dispatch = batch ? createBatchDispatcher(parts, batch) : createSingleDispatcher(parts);
-  return (delivery) => outside.runInAsyncScope(dispatch, undefined, delivery);
+  const { handle, resize } = batch ? createBatchDispatcher(parts, batch) : createSingleDispatcher(parts);
+  return { handle: (delivery) => outside.runInAsyncScope(handle, undefined, delivery), resize };
 }
 
-function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
+function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
   const { options, clock, stopping, limited } = parts;
   const settling = createSettling(parts);
   const inPlace = retriesInPlace(options);
@@ -48,7 +54,7 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
    * Rejects as the handler does, or when its time is up; validation is part of it. Answers whether the handler ran:
    * none is started once the subscription stops, or the delivery goes elsewhere.
    */
-  function handle(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
+  function call(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
     return limited(
       options.timeout,
       async (time) => {
@@ -79,7 +85,7 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
       if (early) return early;
       const began = clock.now();
       settling.attempted(about);
-      return (await handle(delivery, attempt, receivedAt))
+      return (await call(delivery, attempt, receivedAt))
         ? settling.handled(about, began)
         : settling.release(about);
     } catch (thrown) {
@@ -117,16 +123,19 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
     ? attemptInPlace
     : (delivery: Delivery, receivedAt: number) => attemptOnce(delivery, delivery.attempt, receivedAt);
 
-  return async (delivery) => {
-    await parts.opened;
-    const receivedAt = clock.now();
-    try {
-      return options.ordered
-        ? await lanes.enter(delivery.message.key, () => settle(delivery, receivedAt))
-        : await settle(delivery, receivedAt);
-    } catch (error) {
-      // Nothing above is meant to throw.
-      return settling.afterDefect(delivery, error);
-    }
+  return {
+    resize: (concurrency) => slots.resize(concurrency),
+    async handle(delivery) {
+      await parts.opened;
+      const receivedAt = clock.now();
+      try {
+        return options.ordered
+          ? await lanes.enter(delivery.message.key, () => settle(delivery, receivedAt))
+          : await settle(delivery, receivedAt);
+      } catch (error) {
+        // Nothing above is meant to throw.
+        return settling.afterDefect(delivery, error);
+      }
+    },
   };
 }

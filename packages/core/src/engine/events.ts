@@ -13,6 +13,9 @@ export type EngineEvent =
   | { readonly type: 'published'; readonly message: Message; readonly payload: unknown }
   /** What an operator did to a subscription, in words, in this process; `from` in milliseconds since 1970. */
   | { readonly type: 'paused' | 'resumed'; readonly subscription: string }
+  | { readonly type: 'resized'; readonly subscription: string; readonly concurrency: number }
+  /** The circuit that a subscription depends on: it is paused until that closes. */
+  | { readonly type: 'circuit-opened' | 'circuit-closed'; readonly subscription: string }
   | { readonly type: 'replayed'; readonly subscription: string; readonly from: 'beginning' | number }
   /** An attempt begins; `handled`, `retried`, `dead-lettered`, `discarded` or `released` tells how it ended. */
   | ({ readonly type: 'attempted' } & Handling)
@@ -22,6 +25,7 @@ export type EngineEvent =
   /** Thrown away on purpose: `Discard`, `deadLetter: false`, or the last failure of a broadcast. */
   | ({ readonly type: 'discarded'; readonly error: unknown } & Handling)
   | ({ readonly type: 'expired' } & Handling)
-  | ({ readonly type: 'released' } & Handling);
+  /** Returned to the broker; with the error, where a handler failed and that is not the message's fault. */
+  | ({ readonly type: 'released'; readonly error?: unknown } & Handling);
 
 export type Observer = (event: EngineEvent) => void;

@@ -30,6 +30,8 @@ export interface SettlingParts {
   readonly stopping: AbortSignal;
   /** Aborts when the drain time has passed: running handlers are told. */
   readonly deadline: AbortSignal;
+  /** What handlers depend on is down, and known to be: what fails now is not the message's fault. */
+  readonly excused: () => boolean;
 }
 
 /** A delivery at one of its attempts. */
@@ -85,8 +87,8 @@ export function createSettling(parts: SettlingParts): Settling {
     attempt,
   });
 
-  function release(about: Attempt): Settlement {
-    observe({ type: 'released', ...handling(about) });
+  function release(about: Attempt, error?: unknown): Settlement {
+    observe({ type: 'released', ...handling(about), ...(error !== undefined && { error }) });
     return { type: 'release' };
   }
 
@@ -96,11 +98,12 @@ export function createSettling(parts: SettlingParts): Settling {
     if (parts.deadline.aborted || lost?.aborted) return release(about);
     const { attempt, receivedAt } = about;
     const error = thrown instanceof PoisonError ? thrown.cause : thrown;
-    const hopeless =
+    const final =
       thrown instanceof PoisonError ||
       error instanceof DeadLetter ||
-      attempt >= options.retry.attempts ||
       (!(error instanceof RetryLater) && options.retry.never.some((never) => error instanceof never));
+    if (!final && !(error instanceof Discard) && parts.excused()) return release(about, error);
+    const hopeless = final || attempt >= options.retry.attempts;
     if (error instanceof Discard || (hopeless && (options.broadcast || !options.deadLetter))) {
       observe({ type: 'discarded', ...handling(about), error });
       return ACKNOWLEDGE;
@@ -123,7 +126,7 @@ export function createSettling(parts: SettlingParts): Settling {
     !parts.stopping.aborted && !leaving?.aborted && !lost?.aborted;
 
   return {
-    release,
+    release: (about) => release(about),
     afterFailure,
     mayBegin,
     payloadOf({ message }) {

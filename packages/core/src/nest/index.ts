@@ -1,7 +1,13 @@
 export { OnEvent, OnQueue } from './decorators.js';
 export { DeadLetters } from './dead-letters.js';
 export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';
-export { MessagingHealth, type ConnectionHealth, type MessagingHealthReport } from './messaging-health.js';
+export { MessagingControlModule, type MessagingControlOptions } from './messaging-control.module.js';
+export {
+  MessagingHealth,
+  type ConnectionHealth,
+  type MessagingHealthReport,
+  type SubscriptionBacklog,
+} from './messaging-health.js';
 export type { MessagingFeatureOptions } from './messaging-feature.module.js';
 export {
   MessagingModule,
@@ -11,5 +17,10 @@ export {
 export type { ConnectionOptions, MessagingModuleOptions, PublishLimits } from './module-options.js';
 export type { RetiredHandler } from './retired.js';
 export type { SubscriptionSource } from './subscription-source.js';
-export { Subscriptions, type ReplayOptions } from './subscriptions.js';
+export {
+  Subscriptions,
+  type CircuitOptions,
+  type ReplayOptions,
+  type SubscriptionInfo,
+} from './subscriptions.js';
 export { ENGINES, TEST_SEAMS, type TestSeams } from './tokens.js';

@@ -17,6 +17,7 @@ import { createTimeLimit } from '../../src/engine/time-limit.js';
 
 interface Bench {
   readonly dispatch: DeliveryHandler;
+  readonly resize: (concurrency: number) => void;
   readonly events: readonly EngineEvent[];
   readonly stopping: AbortController;
   readonly deadline: AbortController;
@@ -30,7 +31,7 @@ function bench(
 ): Bench {
   const events: EngineEvent[] = [];
   const [stopping, deadline] = [new AbortController(), new AbortController()];
-  const dispatch = createDispatcher({
+  const { handle: dispatch, resize } = createDispatcher({
     options: resolveHandlerOptions(
       { batch: { size: 3, wait: 5 }, retry: { attempts: 3, backoff: { initial: 0 } }, ...options },
       { group: 'g', ordered: false, transport: 'memory', label: 'handler' },
@@ -46,10 +47,11 @@ function bench(
     opened: Promise.resolve(),
     stopping: stopping.signal,
     deadline: deadline.signal,
+    excused: () => false,
     limited: createTimeLimit(systemClock, deadline.signal),
     ...parts,
   });
-  return { dispatch, events, stopping, deadline };
+  return { dispatch, resize, events, stopping, deadline };
 }
 
 let ids = 0;

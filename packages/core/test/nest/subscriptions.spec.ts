@@ -89,8 +89,8 @@ describe('pausing', () => {
     expect(await partsOf(app)).toMatchObject({
       ready: true,
       parts: expect.arrayContaining([
-        { name: "topic 'order.placed' of group 'shop'", ready: true, paused: true },
-        { name: "queue 'mails'", ready: true, paused: true },
+        { name: "topic 'order.placed' of group 'shop'", ready: true, paused: true, since: expect.any(Number) },
+        { name: "queue 'mails'", ready: true, paused: true, since: expect.any(Number) },
       ]),
     });
     await bus.publish(Placed, 1);
@@ -223,12 +223,16 @@ describe('a replay', () => {
     const subscriptions = app.get(Subscriptions);
     const replaying = subscriptions.replay({ topic: Placed }, { from: 'beginning' });
     await expect(replaying).rejects.toThrow('the broker is away');
-    const { ready, parts } = await partsOf(app);
-    expect(ready).toBe(false);
+    const { ready, live, parts } = await partsOf(app);
+    expect({ ready, live }).toEqual({ ready: false, live: false });
+    const reason = 'could not be subscribed again after a replay: Error: the broker is away';
     expect(parts.find((part) => !part.ready)).toEqual({
       name: "topic 'order.placed' of group 'shop'",
       ready: false,
-      reason: 'could not be subscribed again after a replay: Error: the broker is away',
+      gaveUp: true,
+      reason,
+      since: expect.any(Number),
+      lastError: { message: reason, at: expect.any(Number) },
     });
     expect(
       events.some((event) => event.type === 'warning' && event.message.includes('until it is resumed')),
