@@ -36,15 +36,15 @@ export const brokenOperation: readonly Broken[] = [
   })),
   brokenEngine('takes what is paused for lost', (engine) => ({
     async health() {
-      const { parts } = await engine.health();
-      const told = parts.map(({ paused, ...part }) => ({ ...part, ready: !paused }));
-      return { ready: told.every(({ ready }) => ready), parts: told };
+      const health = await engine.health();
+      const told = health.parts.map(({ paused, ...part }) => ({ ...part, ready: !paused }));
+      return { ...health, ready: told.every(({ ready }) => ready), parts: told };
     },
   })),
   brokenEngine('says nothing of what is paused', (engine) => ({
     async health() {
-      const { ready, parts } = await engine.health();
-      return { ready, parts: parts.filter(({ paused }) => !paused) };
+      const health = await engine.health();
+      return { ...health, parts: health.parts.filter(({ paused }) => !paused) };
     },
   })),
   broken('stops the consumers of other processes with its own', () => {

@@ -48,11 +48,16 @@ const controlSchema: v.GenericSchema<MessagingControlOptions> = v.strictObject({
 export class MessagingControlModule {
   /** @throws {ConfigurationError} without a guard, and for an option that is unknown or unusable */
   static forRoot(options: MessagingControlOptions): DynamicModule {
+    // Left out is the same as none, and has the same answer.
     const {
       guards,
       path = 'messaging',
       imports,
-    } = checkOptions(controlSchema, options, 'MessagingControlModule options');
+    } = checkOptions(
+      controlSchema,
+      { guards: [], ...(options as Partial<MessagingControlOptions>) },
+      'MessagingControlModule options',
+    );
     return { module: MessagingControlModule, imports, controllers: [controllerAt(path, guards)] };
   }
 }

@@ -89,7 +89,12 @@ describe('pausing', () => {
     expect(await partsOf(app)).toMatchObject({
       ready: true,
       parts: expect.arrayContaining([
-        { name: "topic 'order.placed' of group 'shop'", ready: true, paused: true, since: expect.any(Number) },
+        {
+          name: "topic 'order.placed' of group 'shop'",
+          ready: true,
+          paused: true,
+          since: expect.any(Number),
+        },
         { name: "queue 'mails'", ready: true, paused: true, since: expect.any(Number) },
       ]),
     });

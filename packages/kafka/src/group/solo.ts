@@ -19,10 +19,14 @@ export function createSolo({ client, holder, topics, discovery, clock }: SoloPar
   let known = new Map<string, Partition>();
   /** Not found at the last look. */
   let missing: ReadonlySet<string> = new Set();
+  let problem: string | undefined;
 
   const look = async (): Promise<void> => {
-    const leaders = await client.leaders(await topics());
+    const wanted = await topics();
+    const leaders = await client.leaders(wanted);
     if (ended.signal.aborted) return;
+    const absent = wanted.find((topic) => !leaders.has(topic));
+    problem = absent === undefined ? undefined : `topic '${absent}' does not exist`;
     const found = new Map(
       [...leaders].flatMap(([topic, list]) =>
         list.map((_, partition) => [keyOf(topic, partition), { topic, partition }] as const),
@@ -62,7 +66,9 @@ export function createSolo({ client, holder, topics, discovery, clock }: SoloPar
       }
       void watch();
     },
-    problem: undefined,
+    get problem() {
+      return problem;
+    },
     async commit(positions) {
       return positions.map(() => undefined);
     },
