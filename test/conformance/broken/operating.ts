@@ -47,6 +47,15 @@ export const brokenOperation: readonly Broken[] = [
       return { ...health, parts: health.parts.filter(({ paused }) => !paused) };
     },
   })),
+  operating('watches no circuit', () => ({ pauseWhileOpen: () => () => {} })),
+  operating('changes no concurrency', () => ({ resize: async () => {} })),
+  broken('has as much in hand as it began with, whatever it is told', () =>
+    around((transport) => ({
+      async subscribe(...about) {
+        return { ...(await transport.subscribe(...about)), resize() {} };
+      },
+    })),
+  ),
   broken('stops the consumers of other processes with its own', () => {
     const all = new Map<string, Consumer[]>();
     return around((transport) => ({
