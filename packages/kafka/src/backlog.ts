@@ -10,8 +10,9 @@ import type { Client } from './driver/driver.js';
 import { matching, subscriptionNames, topicName, type Owner } from './topology.js';
 
 /**
- * How many records of a subscription's topics are behind its positions, in all partitions and whoever reads them. Where
- * it has no position, it begins with the first record.
+ * How many records of what a subscription reads are behind its positions, in all partitions and whoever reads them. Where
+ * it has no position, it begins with the first record. What failed and is to come again is in a topic of its own, beside
+ * notes of the module's, and is not counted.
  * @throws {TopologyError} if none of its processes ever ran
  * @throws {DriverError} if Kafka cannot be reached, or refuses
  */
@@ -24,7 +25,7 @@ export async function backlog(client: Client, owner: Owner, id: SubscriptionId):
   const committed = await client.committed(group, [retry, ...topics]);
   if (committed.length === 0)
     throw new TopologyError(`${describeSubscription(id)} has no positions on Kafka: it has never run`);
-  const behind = await askForEach([retry, ...topics], async (topic) => {
+  const behind = await askForEach(topics, async (topic) => {
     const [ends, earliest] = await Promise.all([
       client.offsets(topic, 'latest'),
       client.offsets(topic, 'earliest'),

@@ -206,8 +206,8 @@ export interface Transport {
   health(): Promise<Health>;
   /**
    * How many messages of the subscription wait on the broker for any process of its group; never of a broadcast. What
-   * is in hand, or was settled a moment ago, may be counted or not; what waits for its next attempt is not. Left out
-   * where the broker does not tell.
+   * is in hand, was settled a moment ago, or failed and is to come again, may be counted or not. Left out where the
+   * broker does not tell.
    */
   backlog?(subscription: Subscription): Promise<number>;
   readonly deadLetters: DeadLetterStore;
