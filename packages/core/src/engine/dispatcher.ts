@@ -30,7 +30,7 @@ export interface DispatcherParts extends SettlingParts {
 export interface Dispatcher {
   readonly handle: DeliveryHandler;
   /** From now on so many handlers, or batches, run at a time; those that run beyond that end as they would. */
-  resize(concurrency: number): void;
+  readonly resize: (concurrency: number) => void;
 }
 
 export function createDispatcher(parts: DispatcherParts): Dispatcher {

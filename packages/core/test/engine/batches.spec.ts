@@ -375,3 +375,19 @@ describe('a batch in order', () => {
     expect(types(await settling)).toEqual(['release', 'release']);
   });
 });
+
+it('a batch that waits for a slot has one as soon as there are more', async () => {
+  const doors = [deferred(), deferred()];
+  let running = 0;
+  const { dispatch, resize } = bench(() => doors[running++]!.promise, {
+    concurrency: 1,
+    batch: { size: 1, wait: 0 },
+  });
+  const settled = Promise.all([dispatch(delivery(1)), dispatch(delivery(2))]);
+  while (running < 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(running).toBe(1);
+  resize(2);
+  while (running < 2) await new Promise((resolve) => setImmediate(resolve));
+  for (const door of doors) door.resolve();
+  expect(types(await settled)).toEqual(['acknowledge', 'acknowledge']);
+});
