@@ -94,6 +94,7 @@ export function createEngine(options: EngineOptions): Engine {
   const observe = harmless(options.observe);
   const clock = options.clock ?? systemClock;
   const codec = options.codec ?? jsonCodec;
+  let looking = false;
   const transport = broker.open({
     connection,
     service,
@@ -106,7 +107,7 @@ export function createEngine(options: EngineOptions): Engine {
       lookSoon();
     },
   });
-  const memory = createHealthMemory(clock);
+  const remembered = createHealthMemory(clock);
 
   let running = false;
   let failure: unknown;
@@ -155,10 +156,9 @@ export function createEngine(options: EngineOptions): Engine {
 
   async function look(): Promise<HealthPart[]> {
     const { parts } = await transport.health();
-    return memory.look([application(), ...parts, ...subscriptions.idle()], running && !draining);
+    return remembered.look([application(), ...parts, ...subscriptions.idle()], running && !draining);
   }
 
-  let looking = false;
   /** Whatever a transport tells of may have changed its health; many things at a time are one look. */
   function lookSoon(): void {
     if (looking) return;
