@@ -11,11 +11,12 @@ export interface Handling {
 export type EngineEvent =
   | TransportEvent
   | { readonly type: 'published'; readonly message: Message; readonly payload: unknown }
-  /** What an operator did to a subscription, in words, in this process; `from` in milliseconds since 1970. */
+  /** A subscription, in words, takes nothing more in this process, or goes on, as somebody or its circuit wanted. */
   | { readonly type: 'paused' | 'resumed'; readonly subscription: string }
   | { readonly type: 'resized'; readonly subscription: string; readonly concurrency: number }
   /** The circuit that a subscription depends on: it is paused until that closes. */
   | { readonly type: 'circuit-opened' | 'circuit-closed'; readonly subscription: string }
+  /** Set back to what was published at `from`, in milliseconds since 1970. */
   | { readonly type: 'replayed'; readonly subscription: string; readonly from: 'beginning' | number }
   /** An attempt begins; `handled`, `retried`, `dead-lettered`, `discarded` or `released` tells how it ended. */
   | ({ readonly type: 'attempted' } & Handling)

@@ -95,6 +95,8 @@ export function createMembership(parts: MembershipParts): Membership {
   let assignedKeys: ReadonlySet<string> = new Set();
   let topics: readonly string[] = [];
   /** Those of them that were not there at the last look. */
+  let unseen: readonly string[] = [];
+  /** Nor at the one before: a broker that has just come up may not know of all yet. */
   let missing: readonly string[] = [];
   /** For the leader: how many partitions it shared out. */
   let shared: ReadonlyMap<string, number> | undefined;
@@ -285,7 +287,9 @@ export function createMembership(parts: MembershipParts): Membership {
           now.join() !== topics.join() ||
           (shared && [...counted].some(([topic, count]) => shared!.get(topic) !== count));
         topics = now;
-        missing = now.filter((topic) => !counted.has(topic));
+        const gone = now.filter((topic) => !counted.has(topic));
+        missing = gone.filter((topic) => unseen.includes(topic));
+        unseen = gone;
         if (changed) rejoin();
       } catch {
         // Not reached: health tells, and the next time is soon.

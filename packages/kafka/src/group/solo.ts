@@ -19,14 +19,17 @@ export function createSolo({ client, holder, topics, discovery, clock }: SoloPar
   let known = new Map<string, Partition>();
   /** Not found at the last look. */
   let missing: ReadonlySet<string> = new Set();
+  let unseen: readonly string[] = [];
   let problem: string | undefined;
 
   const look = async (): Promise<void> => {
     const wanted = await topics();
     const leaders = await client.leaders(wanted);
     if (ended.signal.aborted) return;
-    const absent = wanted.find((topic) => !leaders.has(topic));
-    problem = absent === undefined ? undefined : `topic '${absent}' does not exist`;
+    const absent = wanted.filter((topic) => !leaders.has(topic));
+    const twice = absent.find((topic) => unseen.includes(topic));
+    problem = twice === undefined ? undefined : `topic '${twice}' does not exist`;
+    unseen = absent;
     const found = new Map(
       [...leaders].flatMap(([topic, list]) =>
         list.map((_, partition) => [keyOf(topic, partition), { topic, partition }] as const),
