@@ -141,6 +141,7 @@ export function createEngine(options: EngineOptions): Engine {
     observe,
     opened: opened.promise,
     deadline: deadline.signal,
+    changed: lookSoon,
   });
   const backlog = createBacklogs(transport, () => subscriptions.lasting(), clock);
 
@@ -159,7 +160,7 @@ export function createEngine(options: EngineOptions): Engine {
     return remembered.look([application(), ...parts, ...subscriptions.idle()], running && !draining);
   }
 
-  /** Whatever a transport tells of may have changed its health; many things at a time are one look. */
+  /** Something has happened that may have changed health; many things at a time are one look. */
   function lookSoon(): void {
     if (looking) return;
     looking = true;

@@ -64,6 +64,8 @@ export interface SubscriptionParts extends Pick<
   readonly isOperated: () => boolean;
   /** @throws {ClosedError} unless it is so */
   readonly checkOperated: () => void;
+  /** A consumer has come, has gone, or did not come back. */
+  readonly changed: () => void;
 }
 
 /** What takes messages, and what handles them. */
@@ -79,7 +81,7 @@ interface Loss {
 }
 
 export function createSubscription(parts: SubscriptionParts): SubscriptionHere {
-  const { transport, id, clock, observe, isOperated, checkOperated } = parts;
+  const { transport, id, clock, observe, isOperated, checkOperated, changed } = parts;
   const what = describeSubscription(id);
   let { options } = parts;
   let running: Running | undefined;
@@ -117,12 +119,14 @@ export function createSubscription(parts: SubscriptionParts): SubscriptionHere {
     const consumer = await transport.subscribe(told(options), dispatcher.handle);
     running = { consumer, dispatcher };
     loss = undefined;
+    changed();
   }
 
   async function unsubscribe(): Promise<void> {
     stopping.abort();
     await running?.consumer.stop();
     running = undefined;
+    changed();
   }
 
   function inTurn<T>(run: () => Promise<T>): Promise<T> {
@@ -158,6 +162,7 @@ export function createSubscription(parts: SubscriptionParts): SubscriptionHere {
       message: `${what} could not be subscribed again after ${after}, and takes nothing until it is resumed${gaveUp ? '' : '; trying again'}`,
       error,
     });
+    changed();
     throw error;
   }
 

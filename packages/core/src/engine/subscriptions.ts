@@ -43,6 +43,8 @@ export interface SubscriptionsParts extends Pick<
   readonly service: string;
   readonly namespace?: string;
   readonly defaults: readonly (HandlerDefaults | undefined)[];
+  /** A subscription has a consumer, or has none any more. */
+  readonly changed: () => void;
 }
 
 /**

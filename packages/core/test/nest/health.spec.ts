@@ -6,6 +6,7 @@ import {
   MessagingModule,
   OnEvent,
   OnQueue,
+  Subscriptions,
   type Broker,
 } from '@nest-messaging/core';
 import type { Environment, HealthPart, Transport } from '@nest-messaging/core/contract';
@@ -72,6 +73,15 @@ describe('health', () => {
     expect(broken).toMatchObject({ name: 'memory', ready: false, reason: 'ECONNRESET' });
     expect(broken.since).toBeLessThan(asked - 10);
     expect((await connectionOf(app)).parts[0]!.since).toBe(parts[0]!.since);
+  });
+
+  it('says since when a subscription is paused, whenever it is asked', async () => {
+    const { app } = await start({ providers: [Handler] });
+    await app.get(Subscriptions).pause({ topic: 'a' });
+    const paused = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const { parts } = await connectionOf(app);
+    expect(parts.find((part) => part.paused)!.since).toBeLessThan(paused + 20);
   });
 
   it('remembers the last error of a part that is ready again', async () => {
@@ -179,7 +189,6 @@ describe('the backlog', () => {
 
   it('counts what a paused subscription is missing', async () => {
     const { app, bus } = await start({ providers: [Handler] });
-    const { Subscriptions } = await import('@nest-messaging/core');
     await app.get(Subscriptions).pause({ queue: 'tasks' });
     for (let n = 0; n < 3; n++) await bus.enqueue('tasks', n);
     const backlog = await eventually(
