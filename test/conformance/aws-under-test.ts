@@ -19,7 +19,7 @@ import {
 import { aws } from '@nest-messaging/aws';
 import type { Duration } from '@nest-messaging/core';
 import type { TestBroker } from '@nest-messaging/testing/conformance';
-import { queueName, topicName } from '../../packages/aws/src/names.js';
+import { queueName, subscriptionQueue, topicName } from '../../packages/aws/src/names.js';
 import { startProxy } from '../../packages/rabbitmq/test/proxy.js';
 import { awsClient, awsCredentials, awsRegion, removeNamespace } from '../support/aws.js';
 
@@ -67,6 +67,11 @@ async function onEmulator(
     stall: () => proxy.away(),
     away: () => proxy.away(),
     cut: async () => proxy.cut(),
+    async vanish(subscription, owner) {
+      const QueueName = subscriptionQueue(owner, subscription);
+      const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName }));
+      await sqs.send(new DeleteQueueCommand({ QueueUrl }));
+    },
     async foreign({ kind, name }, body, headers) {
       const MessageAttributes = Object.fromEntries(
         Object.entries(headers ?? {}).map(([key, value]) => [

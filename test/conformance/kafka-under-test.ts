@@ -35,6 +35,8 @@ export async function kafkaUnderTest(driver: 'kafkajs' | 'platformatic'): Promis
     stall: () => proxy.away(),
     away: () => proxy.away(),
     cut: async () => proxy.cut(),
+    vanish: ({ source }, owner) =>
+      administrate((admin) => admin.deleteTopics({ topics: [topicName(owner, source)] })),
     async foreign(destination, body, headers) {
       const producer = plain.producer();
       await producer.connect();

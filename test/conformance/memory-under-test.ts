@@ -11,6 +11,7 @@ const MAX_MESSAGES = 12_000;
 export const memoryLacks = {
   away: 'memory is never away',
   cut: 'there is no connection to lose',
+  vanish: 'nothing outside the process can reach it',
   foreign: 'nothing outside the process can reach it',
   listen: 'nothing outside the process can reach it',
   unreachable: 'it has no address',
@@ -44,6 +45,7 @@ export function networkedUnderTest(
     stall: () => fill(inner, own),
     cut: () => network.cut(),
     away: () => network.away(),
+    vanish: (subscription) => network.vanish(subscription),
     async foreign(destination, body, headers = {}) {
       const transport = inner.open({ ...own, namespace: undefined });
       await transport.connect();

@@ -1,10 +1,12 @@
 import {
   ClosedError,
   ConnectionError,
+  describeSubscription,
   type Broker,
   type Consumer,
   type DeliveryHandler,
   type Environment,
+  type HealthPart,
   type Subscription,
   type Transport,
 } from '@nest-messaging/core/contract';
@@ -24,6 +26,8 @@ export interface Forgetfulness {
   readonly report?: boolean;
   /** A subscription waits for the connection without end. */
   readonly limits?: boolean;
+  /** Health knows nothing of queues that are gone. */
+  readonly vanished?: boolean;
   /** It never comes back. */
   readonly everything?: boolean;
 }
@@ -34,6 +38,8 @@ export interface Networked {
   cut(): Promise<void>;
   /** Cuts every connection, and none comes back until the returned function is called. */
   away(): Promise<() => Promise<void>>;
+  /** Its consumers get nothing until somebody subscribes anew, as if its queue had been deleted and made again. */
+  vanish(subscription: Subscription): Promise<void>;
 }
 
 interface Link {
@@ -42,7 +48,7 @@ interface Link {
 }
 
 interface Wanted {
-  readonly subscription: Subscription;
+  subscription: Subscription;
   readonly handle: DeliveryHandler;
   consumer: Consumer;
 }
@@ -50,6 +56,8 @@ interface Wanted {
 /** A broker behind a connection that can be lost: as memory would be if it were elsewhere. */
 export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked {
   const links = new Set<Link>();
+  /** Queues that are gone, in words. */
+  const vanished = new Set<string>();
   const history = keptHistory();
 
   const open = (environment: Environment): Transport => {
@@ -128,6 +136,7 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
         if (state === 'closed') throw new ClosedError('closed');
         if (state === 'down' && forgets.limits) return new Promise(() => {});
         if (state === 'down') throw new ConnectionError('the connection is lost');
+        vanished.delete(describeSubscription(subscription));
         const own = past.subscribe(subscription, handle);
         const each: Wanted = {
           subscription,
@@ -136,12 +145,17 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
         };
         wanted.add(each);
         return {
+          resize(maxUnsettled) {
+            each.subscription = { ...each.subscription, maxUnsettled };
+            each.consumer.resize!(maxUnsettled);
+          },
           async stop() {
             wanted.delete(each);
             await Promise.all([each.consumer.stop(), own.stop()]);
           },
         };
       },
+      backlog: (about) => transport.backlog!(about),
       async replay(...about) {
         if (state === 'closed') throw new ClosedError('closed');
         past.replay(...about);
@@ -154,8 +168,16 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
       },
       async health() {
         const { ready, parts } = await transport.health();
-        if (state !== 'down' || forgets.health) return { ready: ready || state === 'down', parts };
-        return { ready: false, parts: parts.map(({ name }) => ({ name, ready: false, reason: 'lost' })) };
+        const lost = (name: string, reason: string): HealthPart => ({ name, ready: false, reason });
+        if (state === 'down')
+          return forgets.health
+            ? { ready: true, parts }
+            : { ready: false, parts: parts.map(({ name }) => lost(name, 'lost')) };
+        const gone = (name: string): boolean => vanished.has(name) && !forgets.vanished;
+        return {
+          ready: ready && !parts.some(({ name }) => gone(name)),
+          parts: parts.map((part) => (gone(part.name) ? lost(part.name, 'its queue was deleted') : part)),
+        };
       },
     };
   };
@@ -171,6 +193,9 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
   return {
     broker: { name: inner.name, open },
     away,
+    async vanish(subscription) {
+      vanished.add(describeSubscription(subscription));
+    },
     async cut() {
       const back = await away();
       await back();

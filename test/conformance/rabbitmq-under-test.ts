@@ -36,6 +36,10 @@ export async function rabbitmqUnderTest(): Promise<TestBroker> {
     stall: () => proxy.away(),
     away: () => proxy.away(),
     cut: async () => proxy.cut(),
+    vanish: (subscription, owner) =>
+      plainly(async (channel) => {
+        await channel.deleteQueue(planSubscription(owner, subscription, {}, 'quorum').queue!);
+      }),
     foreign: ({ kind, name }, body, headers) =>
       plainly(async (channel) => {
         const [exchange, key] =

@@ -22,9 +22,9 @@ import { createClients } from './clients.js';
 import { createConnection } from './connection.js';
 import { createConsumer, type Consumer, type ConsumerParts } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
-import { connectionError, isMissing, isRetryable, topologyError } from './errors.js';
+import { connectionError, isMissing, isRetryable, missing, topologyError } from './errors.js';
 import { createReceiver, currentIntake } from './intake.js';
-import { delayName, queueName, topicName, type Owner } from './names.js';
+import { delayName, queueName, subscriptionQueue, topicName, type Owner } from './names.js';
 import { handlerOptions, type ResolvedOptions } from './options.js';
 import { createPatience } from './patience.js';
 import { createPayloads } from './payloads.js';
@@ -353,12 +353,20 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       }
       running.add(one);
       return {
+        resize: (maxUnsettled) => one.resize(maxUnsettled),
         async stop() {
           await one.stop();
           running.delete(one);
         },
       };
     },
+    backlog: (subscription) =>
+      administering(subscription, async () => {
+        const name = subscriptionQueue(owner, subscription);
+        const queue = queues.known(name) ?? (await queues.find(name));
+        if (!queue) throw missing(`queue '${name}' of ${describeSubscription(subscription)}`);
+        return queues.waiting(queue);
+      }),
     close() {
       closing ??= close();
       return closing;

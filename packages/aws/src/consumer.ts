@@ -20,6 +20,8 @@ export type Work = () => Promise<() => Promise<End>>;
 export interface Consumer {
   /** Why it does not work now; undefined while it does. */
   readonly problem: string | undefined;
+  /** From now on so many messages are worked on at a time. */
+  resize(maxInHand: number): void;
   /** Takes nothing more; resolves when all that is in hand has ended. Never rejects. */
   stop(): Promise<void>;
   /** As `stop`, but what is not decided yet is made visible at once. */
@@ -80,7 +82,8 @@ interface Held extends Kept {
 }
 
 export function createConsumer(parts: ConsumerParts): Consumer {
-  const { polling, queue, connection, maxInHand, visibilityTimeout, longPoll, clock, warn } = parts;
+  const { polling, queue, connection, visibilityTimeout, longPoll, clock, warn } = parts;
+  let { maxInHand } = parts;
   const leaving = new AbortController();
   /** Aborts when nothing is carried out any more. */
   const over = new AbortController();
@@ -90,7 +93,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   setMaxListeners(0, leaving.signal, over.signal);
   const receipts = createReceipts(parts);
   const slots = createSlots(maxInHand);
-  const enough = Math.min(MOST_AT_ONCE, Math.ceil(maxInHand / 2));
+  const enough = (): number => Math.min(MOST_AT_ONCE, Math.ceil(maxInHand / 2));
   /** All that has not ended, and among them those whose receipt is still wanted, by SQS's id. */
   const held = new Set<Held>();
   const known = new Map<string, Held>();
@@ -127,10 +130,10 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   /** There is room for a request that is worth its price, or has been for a moment for any. */
   const room = async (): Promise<number> => {
     await slots.until(1, leaving.signal);
-    if (slots.free < enough) {
+    if (slots.free < enough()) {
       const either = new AbortController();
       await Promise.race([
-        slots.until(enough, leaving.signal, either.signal),
+        slots.until(enough(), leaving.signal, either.signal),
         pause(clock, PATIENCE, leaving.signal, either.signal),
       ]);
       either.abort();
@@ -167,7 +170,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
 
   /** Takes part in a backlog until there is none. */
   const assist = async (): Promise<void> => {
-    while (!leaving.signal.aborted && slots.free >= enough && held.size < maxInHand + MOST_SETTLING) {
+    while (!leaving.signal.aborted && slots.free >= enough() && held.size < maxInHand + MOST_SETTLING) {
       const count = Math.min(MOST_AT_ONCE, slots.free);
       // What fails here fails there, too.
       const messages = await receive(count, 0).catch(() => []);
@@ -182,7 +185,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   };
 
   const help = (): void => {
-    if (polls.size < MOST_POLLS && slots.free >= enough && !leaving.signal.aborted) start(assist());
+    if (polls.size < MOST_POLLS && slots.free >= enough() && !leaving.signal.aborted) start(assist());
   };
 
   /** What may pass is none until it has lasted, and being asked to go slower never is. */
@@ -338,6 +341,10 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   return {
     get problem() {
       return problem;
+    },
+    resize(most) {
+      maxInHand = most;
+      slots.resize(most);
     },
     stop() {
       ending ??= (async () => {

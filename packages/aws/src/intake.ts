@@ -46,6 +46,7 @@ export function createReceiver(
   queue: string,
   { work, maxInHand }: ReceiverParts,
 ): Consumer {
+  let most = maxInHand;
   const stopping = new AbortController();
   const inHand = new Set<Promise<boolean>>();
 
@@ -65,7 +66,9 @@ export function createReceiver(
   };
 
   const source: Source = {
-    maxInHand,
+    get maxInHand() {
+      return most;
+    },
     take(raw, time) {
       const carrying = carry(raw, time);
       inHand.add(carrying);
@@ -82,6 +85,8 @@ export function createReceiver(
 
   return {
     problem: undefined,
+    // For the batches that are handed over from now on.
+    resize: (size) => void (most = size),
     stop,
     async abandon() {
       // What runs is not waited for: whoever handed it over is told that it failed.

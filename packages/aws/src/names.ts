@@ -5,6 +5,7 @@ import {
   MARKER,
   subscriptionName,
   type Environment,
+  type Subscription,
   type SubscriptionId,
 } from '@nest-messaging/core/contract';
 
@@ -123,6 +124,17 @@ export function subscriptionNames(
     // Standard whatever the queue is: a FIFO queue would hold back all letters of a key while one is looked at.
     dead: checked('queue', `${base}${MARKER}dead`, full),
   };
+}
+
+/** The queue that a subscription takes from; a work queue is that of all its workers. */
+export function subscriptionQueue(
+  owner: Pick<Owner, 'namespace'>,
+  subscription: Pick<Subscription, 'source' | 'group' | 'ordered'>,
+): string {
+  const { source, ordered } = subscription;
+  return source.kind === 'queue'
+    ? queueName(owner, source.name, ordered)
+    : subscriptionNames(owner, subscription, ordered).queue;
 }
 
 /** Where what a service publishes with a delay waits. */

@@ -40,6 +40,8 @@ export interface Queues {
   make(name: string, owner: QueueOwner): Promise<Queue>;
   find(name: string): Promise<Queue | undefined>;
   arn(queue: Queue): Promise<string>;
+  /** How many messages wait in it, about: SQS counts within a minute. @throws what the SDK throws, or `TopologyError` */
+  waiting(queue: Queue): Promise<number>;
   /** Names of all queues that begin so. */
   list(prefix: string): Promise<Queue[]>;
   tags(queue: Queue): Promise<Tags>;
@@ -142,7 +144,7 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
 
   const attributes = async (
     { name, url }: Queue,
-    wanted: ('QueueArn' | 'Policy' | 'RedrivePolicy')[],
+    wanted: ('QueueArn' | 'Policy' | 'RedrivePolicy' | 'ApproximateNumberOfMessages')[],
   ): Promise<Partial<Record<string, string>>> => {
     try {
       const { Attributes = {} } = await sqs.send(
@@ -168,6 +170,10 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
     find,
     make,
     arn,
+    async waiting(queue) {
+      const { ApproximateNumberOfMessages: count } = await attributes(queue, ['ApproximateNumberOfMessages']);
+      return Number(count);
+    },
     async list(prefix) {
       const queues: Queue[] = [];
       let NextToken: string | undefined;

@@ -8,12 +8,15 @@ export interface Slots {
   enter(signal: AbortSignal): Promise<boolean>;
   /** It is decided what becomes of the message: another may be worked on. */
   leave(): void;
+  /** From now on so many are worked on at a time; what is worked on beyond that goes on. */
+  resize(size: number): void;
   /** Resolves when so many are free, or one of the signals aborts. */
   until(count: number, ...signals: AbortSignal[]): Promise<void>;
 }
 
-/** `size` messages are worked on at a time. */
-export function createSlots(size: number): Slots {
+/** As many messages as `atFirst` are worked on at a time. */
+export function createSlots(atFirst: number): Slots {
+  let size = atFirst;
   const queue: (() => void)[] = [];
   const watchers = new Set<() => void>();
   let taken = 0;
@@ -59,6 +62,10 @@ export function createSlots(size: number): Slots {
     },
     leave() {
       taken--;
+      changed();
+    },
+    resize(most) {
+      size = most;
       changed();
     },
     until(count, ...signals) {

@@ -16,8 +16,8 @@ import {
   isFifo,
   lastName,
   livePrefix,
-  queueName,
   subscriptionNames,
+  subscriptionQueue,
   topicName,
   topicsOf,
   type Owner,
@@ -53,6 +53,8 @@ export interface Running {
   readonly what: string;
   /** Why it does not work now; undefined while it does. */
   readonly problem: string | undefined;
+  /** From now on so many messages are worked on at a time. */
+  resize(maxInHand: number): void;
   /** Takes nothing more; resolves when all that is in hand has ended. */
   stop(): Promise<void>;
   /** As `stop`, but what is not decided yet is made visible at once. */
@@ -99,11 +101,7 @@ export async function subscribe(parts: SubscribeParts): Promise<Running> {
   };
 
   const makeQueue = async (): Promise<Queue> => {
-    if (!broadcast) {
-      const { queue } = subscriptionNames(owner, subscription, ordered);
-      const name = source.kind === 'queue' ? queueName(owner, source.name, ordered) : queue;
-      return queues.ensure(name, { what, tags });
-    }
+    if (!broadcast) return queues.ensure(subscriptionQueue(owner, subscription), { what, tags });
     const prefix = livePrefix(owner, subscription);
     // Whoever cannot remove the dead ones can work all the same.
     await broadcasts.sweep(prefix, await sources()).catch(parts.failed);
@@ -144,6 +142,7 @@ export async function subscribe(parts: SubscribeParts): Promise<Running> {
       get problem() {
         return consumer.problem;
       },
+      resize: (maxInHand) => consumer.resize(maxInHand),
       async stop() {
         await consumer.stop();
         await leave();

@@ -32,6 +32,8 @@ export interface Consumer {
   readonly problem: string | undefined;
   /** Records in its partitions that are not done. */
   readonly lag: number;
+  /** From now on so many records are in hand at a time; what is in hand beyond that stays. */
+  resize(maxInHand: number): void;
   /** Takes nothing more; resolves when all that is in hand has ended. Never rejects. */
   stop(): Promise<void>;
   /** As `stop`, but what is not decided yet stays with the broker. */
@@ -109,7 +111,8 @@ interface Reading extends Partition {
 }
 
 export function createConsumer(parts: ConsumerParts): Consumer {
-  const { client, clock, maxInHand, maxBytesInHand = Number.POSITIVE_INFINITY, warn } = parts;
+  const { client, clock, maxBytesInHand = Number.POSITIVE_INFINITY, warn } = parts;
+  let { maxInHand } = parts;
   const readings = new Map<string, Reading>();
   /** Assigned, and not known yet where to begin. */
   const opening = new Map<string, Partition>();
@@ -512,6 +515,10 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       let lag = 0;
       for (const { end: last, progress } of ring) lag += Math.max(0, last - progress.position);
       return lag;
+    },
+    resize(most) {
+      maxInHand = most;
+      pump();
     },
     stop() {
       ending ??= (async () => {

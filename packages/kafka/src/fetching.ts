@@ -49,6 +49,8 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
   let sleeping = new Set<() => void>();
   let looking = false;
   let problem: string | undefined;
+  /** What nobody leads, at the second look as at the first: a new leader is chosen within a moment. */
+  let leaderless: string | undefined;
 
   const rouse = (): void => {
     const waking = sleeping;
@@ -70,11 +72,13 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
     if (looking) return;
     looking = true;
     const backoff = createBackoff(clock);
-    while (!ended.signal.aborted) {
+    for (let looks = 1; !ended.signal.aborted; looks++) {
       const positions = wanted();
       for (const node of new Set(positions.map(leaderOf))) if (node >= 0) start(node);
       const unknown = positions.filter((position) => leaderOf(position) < 0);
       if (unknown.length === 0) break;
+      if (looks > 2)
+        leaderless = `partition ${unknown[0]!.partition} of '${unknown[0]!.topic}' has no leader, or is deleted`;
       try {
         const found = await client.leaders([...new Set(unknown.map(({ topic }) => topic))]);
         leaders = new Map([...leaders, ...found]);
@@ -86,6 +90,7 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
       }
     }
     looking = false;
+    leaderless = undefined;
   };
 
   const forget = (topics: Iterable<string>): void => {
@@ -139,7 +144,7 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
   return {
     wake,
     get problem() {
-      return problem;
+      return problem ?? leaderless;
     },
     stop() {
       ended.abort();

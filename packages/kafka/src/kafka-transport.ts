@@ -16,6 +16,7 @@ import {
   type Transport,
 } from '@nest-messaging/core/contract';
 import { pause } from './backoff.js';
+import { backlog } from './backlog.js';
 import { createConnection, type Connection } from './connection.js';
 import type { Consumer } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
@@ -409,6 +410,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
       consumers.set(consumer, what);
       if (!subscription.broadcast) void startRelay(now, subscription.group);
       return {
+        resize: (maxUnsettled) => consumer.resize(maxUnsettled),
         stop: async () => {
           await consumer.stop();
           consumers.delete(consumer);
@@ -416,6 +418,8 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
         },
       };
     },
+    backlog: (subscription) =>
+      about(subscription, (now) => backlog(now.connection.client, owner, subscription)),
     replay: (id, from) => about(id, (now) => replay(now.connection.client, owner, id, from)),
     close() {
       closing ??= close();

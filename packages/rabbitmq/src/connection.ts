@@ -91,6 +91,7 @@ export function createConnection(parts: ConnectionParts): Connection {
   let blocked: string | undefined;
   let protocolError: Error | undefined;
   let reason = 'not connected yet';
+  let gaveUp = false;
 
   const unblock = (): void => {
     if (blocked === undefined) return;
@@ -122,6 +123,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     // Only if the application limited the attempts, by an option of amqplib's.
     connection.on('reconnect-failed', (error) => {
       reason = `gave up connecting: ${(withoutUser(error) as Error).message}`;
+      gaveUp = true;
     });
     connection.on('blocked', (why) => {
       blocked = why;
@@ -238,7 +240,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     },
     health() {
       const name = `${label} connection to ${address.shown}`;
-      if (!model) return { name, ready: false, reason };
+      if (!model) return { name, ready: false, reason, ...(gaveUp && { gaveUp }) };
       return blocked === undefined
         ? { name, ready: true }
         : { name, ready: false, reason: `blocked by the broker: ${blocked}` };

@@ -28,6 +28,7 @@ import { read } from './wire.js';
 
 /** A subscription that runs on RabbitMQ. */
 export interface RabbitMqConsumer extends Consumer {
+  resize(maxUnsettled: number): void;
   health(): HealthPart;
   /** Carries out what is decided already, and returns the rest. Never rejects. */
   abandon(): Promise<void>;
@@ -209,7 +210,8 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
       onDelivery: onDelivery(suspect),
     });
 
-  const feeds = [feed(false), ...(plan.suspect === undefined ? [] : [feed(true)])];
+  const main = feed(false);
+  const feeds = [main, ...(plan.suspect === undefined ? [] : [feed(true)])];
 
   const endFeeds = async (): Promise<void> => {
     await Promise.all(feeds.map((one) => one.end()));
@@ -274,6 +276,10 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
   }
 
   return {
+    resize(maxUnsettled) {
+      gate.resize(maxUnsettled);
+      main.resize(maxUnsettled);
+    },
     stop() {
       stopping ??= abandoning ?? Promise.race([stop(), abandoned]);
       return stopping;

@@ -32,6 +32,8 @@ export interface Feed {
   start(): Promise<void>;
   /** Why nothing is delivered at present. */
   readonly trouble: string | undefined;
+  /** As many as this may be delivered and unsettled from now on, besides what is so already. */
+  resize(prefetch: number): void;
   /** Takes no more. What was delivered can still be settled. */
   cancel(): Promise<void>;
   /** Closes the channel when all settlements before have reached the broker; it gets back what is unsettled. */
@@ -80,17 +82,30 @@ function consumeError(queue: string, error: unknown): unknown {
   return error;
 }
 
+type OnMessage = (raw: ConsumeMessage | null) => void;
+
+/** What consumes on one channel; what is done to it begins when what was done before has ended. */
+interface Consuming {
+  /** Resolves when the broker delivers. */
+  readonly begun: Promise<void>;
+  readonly resize: () => void;
+  /** Never rejects. */
+  readonly cancel: () => Promise<void>;
+}
+
 interface OwnLane extends Lane, Pick<Acknowledgements, 'delivered' | 'flush'> {
   readonly end: () => void;
 }
 
 export function createFeed(parts: FeedParts): Feed {
-  const { connection, clock, report, what, consumerTag, prefetch, prepare, forget, onDelivery } = parts;
+  const { connection, clock, report, what, prepare, forget, onDelivery } = parts;
+  let { prefetch } = parts;
   let state: 'new' | 'running' | 'cancelled' | 'ended' = 'new';
   let trouble: string | undefined = 'not started';
   let guarded: Guarded<Channel> | undefined;
   /** Tells the broker what is done on the present channel. */
   let flush = (): void => undefined;
+  let consuming: Consuming | undefined;
   let attempting = false;
   let trying: string | undefined;
   let brokenUntil = 0;
@@ -158,6 +173,40 @@ export function createFeed(parts: FeedParts): Feed {
     };
   };
 
+  /**
+   * A prefetch count holds for consumers that begin after it was set, so another one begins where it changes, and then the
+   * one before ends: what that was delivered can still be settled, since both are on one channel.
+   * https://www.rabbitmq.com/docs/consumer-prefetch
+   */
+  const consumingOn = ({ channel }: Guarded<Channel>, queue: string, onMessage: OnMessage): Consuming => {
+    let number = 0;
+    let tag: string | undefined;
+    const begin = async (): Promise<void> => {
+      if (over()) return;
+      const before = tag;
+      tag = number === 0 ? parts.consumerTag : `${parts.consumerTag}-${number}`;
+      number++;
+      await channel.prefetch(Math.min(prefetch, MOST_PREFETCH));
+      await channel.consume(queue, onMessage, { consumerTag: tag });
+      if (before !== undefined) await channel.cancel(before);
+    };
+    const begun = begin();
+    let turn = begun.catch(() => undefined);
+    const next = (work: () => Promise<unknown>): Promise<void> => {
+      // The channel is gone, and its consumer with it: the next one begins with what is wanted then.
+      turn = turn.then(work).then(
+        () => undefined,
+        () => undefined,
+      );
+      return turn;
+    };
+    return {
+      begun,
+      resize: () => void next(begin),
+      cancel: () => next(async () => tag !== undefined && (await channel.cancel(tag))),
+    };
+  };
+
   const consume = async (model: ChannelModel, queue: string): Promise<void> => {
     const began = clock.now();
     const mine: Guarded<Channel> = await openChannel(model, report, (error) => {
@@ -174,23 +223,20 @@ export function createFeed(parts: FeedParts): Feed {
     const lane = laneOf(mine, queue);
     guarded = mine;
     flush = () => lane.flush();
+    const onMessage = (raw: ConsumeMessage | null): void => {
+      if (raw) {
+        lane.delivered(raw);
+        return onDelivery(raw, lane);
+      }
+      // RabbitMQ cancels a consumer when its queue is deleted or its node goes.
+      trouble = `queue '${queue}' was deleted, or its node went down`;
+      report({ type: 'warning', message: `${what} was cancelled by the broker: ${trouble}` });
+      forget();
+      void mine.close();
+    };
+    consuming = consumingOn(mine, queue, onMessage);
     try {
-      await mine.channel.prefetch(Math.min(prefetch, MOST_PREFETCH));
-      await mine.channel.consume(
-        queue,
-        (raw) => {
-          if (raw) {
-            lane.delivered(raw);
-            return onDelivery(raw, lane);
-          }
-          // RabbitMQ cancels a consumer when its queue is deleted or its node goes.
-          trouble = `queue '${queue}' was deleted, or its node went down`;
-          report({ type: 'warning', message: `${what} was cancelled by the broker: ${trouble}` });
-          forget();
-          void mine.close();
-        },
-        { consumerTag },
-      );
+      await consuming.begun;
     } catch (error) {
       await mine.close();
       throw consumeError(queue, error);
@@ -268,15 +314,15 @@ export function createFeed(parts: FeedParts): Feed {
         started = undefined;
       }
     },
+    resize(most) {
+      prefetch = most;
+      if (guarded) consuming?.resize();
+    },
     async cancel() {
       if (over()) return;
       state = 'cancelled';
       leave();
-      try {
-        await guarded?.channel.cancel(consumerTag);
-      } catch {
-        // The channel is gone, and its consumer with it.
-      }
+      if (guarded) await consuming?.cancel();
     },
     async end() {
       if (state === 'ended') return;

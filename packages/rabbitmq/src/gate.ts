@@ -2,11 +2,14 @@
 export interface Gate {
   /** Answers how to leave, at once where there is room; undefined if it closed meanwhile. */
   enter(): Promise<(() => void) | undefined> | (() => void);
+  /** From now on so many may be inside; whoever is beyond that stays. */
+  resize(size: number): void;
   /** Nobody enters any more. */
   close(): void;
 }
 
-export function createGate(size: number): Gate {
+export function createGate(atFirst: number): Gate {
+  let size = atFirst;
   const waiting: ((leave: (() => void) | undefined) => void)[] = [];
   let inside = 0;
   let closed = false;
@@ -30,6 +33,10 @@ export function createGate(size: number): Gate {
         return leave;
       }
       return new Promise((resolve) => waiting.push(resolve));
+    },
+    resize(most) {
+      size = most;
+      next();
     },
     close() {
       closed = true;

@@ -11,6 +11,7 @@ import {
   type Transport,
 } from '@nest-messaging/core/contract';
 import { parseAddress } from './address.js';
+import { waiting } from './backlog.js';
 import { createConnection, type Connection } from './connection.js';
 import { consume, type RabbitMqConsumer } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
@@ -249,11 +250,20 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
       }
       consumers.set(consumer, what);
       return {
+        resize: (maxUnsettled) => consumer.resize(maxUnsettled),
         stop: async () => {
           await consumer.stop();
           consumers.delete(consumer);
         },
       };
+    },
+    async backlog(subscription) {
+      checkOpen();
+      const own = handlerOptions(subscription.brokerOptions);
+      const { queue } = planSubscription(owner, subscription, own, options.queueType);
+      if (queue === undefined)
+        throw new UnsupportedError(`${describeSubscription(subscription)} has no queue that lasts`);
+      return waiting(publishing, queue, report);
     },
     close() {
       closed ??= close();

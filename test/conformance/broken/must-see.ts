@@ -261,6 +261,22 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'says that it is ready while the broker is away': [
     'While the broker is away health is not ready and says why, and is ready again by itself',
   ],
+  'says that it is ready without its queue': [
+    'A subscription whose queue or topic is deleted is not ready and says why, and works again once there is one',
+  ],
+  'engine: forgets what was wrong': [
+    'Health says since when each part is as it is, and afterwards what was wrong',
+  ],
+  'says that nothing waits': ['The broker tells how much waits for a subscription'],
+  'engine: watches no circuit': [
+    'While a circuit is open its subscription takes nothing, none of its messages is set aside, and all are handled when it closes',
+  ],
+  'engine: changes no concurrency': [
+    'How many handlers run at a time can be changed while they do, and no message is lost or handled twice',
+  ],
+  'has as much in hand as it began with, whatever it is told': [
+    'How much a consumer has in hand can be changed while it runs, and nothing is interrupted',
+  ],
   'does not report a lost connection': [
     'While the broker is away health is not ready and says why, and is ready again by itself',
   ],

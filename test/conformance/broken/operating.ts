@@ -36,17 +36,26 @@ export const brokenOperation: readonly Broken[] = [
   })),
   brokenEngine('takes what is paused for lost', (engine) => ({
     async health() {
-      const { parts } = await engine.health();
-      const told = parts.map(({ paused, ...part }) => ({ ...part, ready: !paused }));
-      return { ready: told.every(({ ready }) => ready), parts: told };
+      const health = await engine.health();
+      const told = health.parts.map(({ paused, ...part }) => ({ ...part, ready: !paused }));
+      return { ...health, ready: told.every(({ ready }) => ready), parts: told };
     },
   })),
   brokenEngine('says nothing of what is paused', (engine) => ({
     async health() {
-      const { ready, parts } = await engine.health();
-      return { ready, parts: parts.filter(({ paused }) => !paused) };
+      const health = await engine.health();
+      return { ...health, parts: health.parts.filter(({ paused }) => !paused) };
     },
   })),
+  operating('watches no circuit', () => ({ pauseWhileOpen: () => () => {} })),
+  operating('changes no concurrency', () => ({ resize: async () => {} })),
+  broken('has as much in hand as it began with, whatever it is told', () =>
+    around((transport) => ({
+      async subscribe(...about) {
+        return { ...(await transport.subscribe(...about)), resize() {} };
+      },
+    })),
+  ),
   broken('stops the consumers of other processes with its own', () => {
     const all = new Map<string, Consumer[]>();
     return around((transport) => ({

@@ -1,6 +1,7 @@
 import { TopologyError } from '@nest-messaging/core/contract';
 import { networkedUnderTest, unreachable } from '../memory-under-test.js';
 import { around, broken, subscribing, type Broken } from './breaking.js';
+import { brokenEngine } from './engine.js';
 
 /** Defects in connections, health and topology. */
 export const brokenSurroundings: readonly Broken[] = [
@@ -24,6 +25,20 @@ export const brokenSurroundings: readonly Broken[] = [
     name: 'says that it is ready while the broker is away',
     create: () => networkedUnderTest(undefined, { health: true }),
   },
+  {
+    name: 'says that it is ready without its queue',
+    create: () => networkedUnderTest(undefined, { vanished: true }),
+  },
+  brokenEngine('forgets what was wrong', (engine) => ({
+    async health() {
+      const health = await engine.health();
+      return {
+        ...health,
+        parts: health.parts.map(({ lastError, ...part }) => (part.ready ? part : { ...part, lastError })),
+      };
+    },
+  })),
+  broken('says that nothing waits', () => around(() => ({ backlog: async () => 0 }))),
   {
     name: 'does not report a lost connection',
     create: () => networkedUnderTest(undefined, { report: true }),

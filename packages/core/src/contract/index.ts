@@ -58,6 +58,7 @@ export type {
   Environment,
   Health,
   HealthPart,
+  LastError,
   Subscription,
   SubscriptionId,
   Support,

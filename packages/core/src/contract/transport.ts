@@ -120,16 +120,36 @@ export interface Consumer {
    * Safe to call twice.
    */
   stop(): Promise<void>;
+  /**
+   * From now on no more than so many are handed over and unsettled at a time. Returns nothing and interrupts nothing:
+   * what is in hand beyond it ends as it would. Never throws. Left out where that cannot be changed: then the consumer
+   * is stopped, and another begins.
+   */
+  resize?(maxUnsettled: number): void;
+}
+
+/** Why a connection or subscription was not ready when it last was not, be that over or not. */
+export interface LastError {
+  /** In words, without a secret or a payload. */
+  readonly message: string;
+  /** When it was seen first, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** State of one connection or subscription. */
 export interface HealthPart {
   readonly name: string;
   readonly ready: boolean;
-  /** Why it is not ready. */
+  /** Why it is not ready, or is paused. */
   readonly reason?: string;
+  /** Nothing is tried any more: it does not come back by itself. */
+  readonly gaveUp?: boolean;
   /** This process was told to take nothing of it; it is ready nevertheless. The engine's to say: no transport knows. */
   readonly paused?: boolean;
+  /** Since when it is ready, not ready or paused, in milliseconds since 1970. The engine's to say, as it sees it. */
+  readonly since?: number;
+  /** The engine's to say. */
+  readonly lastError?: LastError;
   /** Messages of the subscription that are not settled yet, where the broker tells it. */
   readonly lag?: number;
 }
@@ -192,7 +212,14 @@ export interface Transport {
    * again. Safe to call twice. Publishes still waiting reject.
    */
   close(): Promise<void>;
+  /** Asks no broker, and answers at once. */
   health(): Promise<Health>;
+  /**
+   * How many messages of the subscription wait on the broker for any process of its group; never of a broadcast. What
+   * is in hand, was settled a moment ago, or failed and is to come again, may be counted or not. Left out where the
+   * broker does not tell.
+   */
+  backlog?(subscription: Subscription): Promise<number>;
   readonly deadLetters: DeadLetterStore;
   /**
    * Sets the subscription back to what was published at `from` (milliseconds since 1970), or to the beginning: all

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import type { Delivery, DeliveryHandler, Settlement } from '../contract/index.js';
+import type { Delivery, Settlement } from '../contract/index.js';
 import { BatchContext } from './batch-context.js';
 import { causeOf, whileHandling } from './current-message.js';
-import type { DispatcherParts } from './dispatcher.js';
+import type { Dispatcher, DispatcherParts } from './dispatcher.js';
 import { createGathering, type Gathered } from './gathering.js';
 import { retriesInPlace, type ResolvedBatchOptions } from './handler-options.js';
 import { MessageContext } from './message-context.js';
@@ -42,12 +42,13 @@ function either(one: AbortSignal, other: AbortSignal, ended: AbortController): A
 export function createBatchDispatcher(
   parts: DispatcherParts,
   { size, wait }: ResolvedBatchOptions,
-): DeliveryHandler {
+): Dispatcher {
   const { options, clock, stopping, limited, following } = parts;
   const { group, ordered } = options;
   const settling = createSettling(parts);
   const inPlace = retriesInPlace(options);
   const gathering = createGathering<Entry>(size, wait);
+  let { concurrency } = options;
   let sequence = 0;
   let running = 0;
   /** When time alone completes the next batch, and what cancels the wait for it. */
@@ -75,7 +76,7 @@ export function createBatchDispatcher(
   function startBatches(): void {
     timer?.cancel();
     timer = undefined;
-    while (running < options.concurrency) {
+    while (running < concurrency) {
       const next = gathering.next(clock.now());
       if ('batch' in next) {
         void run(next.batch);
@@ -155,7 +156,7 @@ export function createBatchDispatcher(
    * Answers how each message ended; those left out were never handed over, since nothing starts once the subscription
    * stops. Never rejects.
    */
-  async function handle(entries: readonly Entry[]): Promise<ReadonlyMap<Entry, Outcome>> {
+  async function call(entries: readonly Entry[]): Promise<ReadonlyMap<Entry, Outcome>> {
     const outcomes = new Map<Entry, Outcome>();
     let ended = false;
     // What a handler says after its time was up says nothing any more.
@@ -201,7 +202,7 @@ export function createBatchDispatcher(
       });
       const began = clock.now();
       for (const entry of entries) settling.attempted(entry);
-      const outcomes = await handle(entries);
+      const outcomes = await call(entries);
       const held = new Set<string>();
       for (const entry of entries) {
         const outcome = outcomes.get(entry);
@@ -227,21 +228,27 @@ export function createBatchDispatcher(
     startBatches();
   }
 
-  return async (delivery) => {
-    await parts.opened;
-    const receivedAt = clock.now();
-    const about: Attempt = { delivery, attempt: delivery.attempt, receivedAt };
-    if (!settling.mayBegin(delivery)) return settling.release(about);
-    delivery.leaving?.addEventListener('abort', releaseLeaving, { once: true });
-    return new Promise((resolve) => {
-      gather({
-        ...about,
-        key: ordered ? delivery.message.key : undefined,
-        sequence: sequence++,
-        alone: goesAlone(delivery, delivery.attempt),
-        since: receivedAt,
-        resolve,
+  return {
+    resize(batches) {
+      concurrency = batches;
+      startBatches();
+    },
+    async handle(delivery) {
+      await parts.opened;
+      const receivedAt = clock.now();
+      const about: Attempt = { delivery, attempt: delivery.attempt, receivedAt };
+      if (!settling.mayBegin(delivery)) return settling.release(about);
+      delivery.leaving?.addEventListener('abort', releaseLeaving, { once: true });
+      return new Promise((resolve) => {
+        gather({
+          ...about,
+          key: ordered ? delivery.message.key : undefined,
+          sequence: sequence++,
+          alone: goesAlone(delivery, delivery.attempt),
+          since: receivedAt,
+          resolve,
+        });
       });
-    });
+    },
   };
 }

@@ -28,28 +28,34 @@ export interface DispatcherParts extends SettlingParts {
 }
 
 /** Turns deliveries of one subscription into settlements. */
-export function createDispatcher(parts: DispatcherParts): DeliveryHandler {
+export interface Dispatcher {
+  readonly handle: DeliveryHandler;
+  /** From now on so many handlers, or batches, run at a time; those that run beyond that end as they would. */
+  readonly resize: (concurrency: number) => void;
+}
+
+export function createDispatcher(parts: DispatcherParts): Dispatcher {
   // Where the transport calls from is its affair: a publisher's own context must not become the handler's.
   const outside = new AsyncResource('nest-messaging');
   const { batch } = parts.options;
-  const dispatch = batch ? createBatchDispatcher(parts, batch) : createSingleDispatcher(parts);
+  const { handle, resize } = batch ? createBatchDispatcher(parts, batch) : createSingleDispatcher(parts);
   const { following } = parts;
-  const settle = following ? tellingOf(dispatch, parts, following) : dispatch;
-  return (delivery) => outside.runInAsyncScope(settle, undefined, delivery);
+  const settle = following ? tellingOf(handle, parts, following) : handle;
+  return { handle: (delivery) => outside.runInAsyncScope(settle, undefined, delivery), resize };
 }
 
 function tellingOf(
-  dispatch: DeliveryHandler,
+  handle: DeliveryHandler,
   { source, options: { group } }: DispatcherParts,
   following: Following,
 ): DeliveryHandler {
   return async (delivery) => {
-    const settlement = await dispatch(delivery);
+    const settlement = await handle(delivery);
     return following.settle({ message: delivery.message, source, group }, settlement);
   };
 }
 
-function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
+function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
   const { options, clock, stopping, limited, following } = parts;
   const settling = createSettling(parts);
   const inPlace = retriesInPlace(options);
@@ -62,7 +68,7 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
    * Rejects as the handler does, or when its time is up; validation is part of it. Answers whether the handler ran:
    * none is started once the subscription stops, or the delivery goes elsewhere.
    */
-  function handle(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
+  function call(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
     return limited(
       options.timeout,
       async (time) => {
@@ -96,9 +102,9 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
       settling.attempted(about);
       const ran = following
         ? await following.process({ batch: false, attempts: [settling.handling(about)] }, () =>
-            handle(delivery, attempt, receivedAt),
+            call(delivery, attempt, receivedAt),
           )
-        : await handle(delivery, attempt, receivedAt);
+        : await call(delivery, attempt, receivedAt);
       return ran ? settling.handled(about, began) : settling.release(about);
     } catch (thrown) {
       return settling.afterFailure(about, thrown, began);
@@ -135,16 +141,19 @@ function createSingleDispatcher(parts: DispatcherParts): DeliveryHandler {
     ? attemptInPlace
     : (delivery: Delivery, receivedAt: number) => attemptOnce(delivery, delivery.attempt, receivedAt);
 
-  return async (delivery) => {
-    await parts.opened;
-    const receivedAt = clock.now();
-    try {
-      return options.ordered
-        ? await lanes.enter(delivery.message.key, () => settle(delivery, receivedAt))
-        : await settle(delivery, receivedAt);
-    } catch (error) {
-      // Nothing above is meant to throw.
-      return settling.afterDefect(delivery, error);
-    }
+  return {
+    resize: (concurrency) => slots.resize(concurrency),
+    async handle(delivery) {
+      await parts.opened;
+      const receivedAt = clock.now();
+      try {
+        return options.ordered
+          ? await lanes.enter(delivery.message.key, () => settle(delivery, receivedAt))
+          : await settle(delivery, receivedAt);
+      } catch (error) {
+        // Nothing above is meant to throw.
+        return settling.afterDefect(delivery, error);
+      }
+    },
   };
 }

@@ -5,14 +5,18 @@ import {
   type Clock,
   type DeadLetterStore,
   type Health,
+  type HealthPart,
   type Topology,
 } from '../contract/index.js';
+import { createBacklogs, type Backlog } from './backlog.js';
 import { jsonCodec, type Codec } from './codec.js';
 import { deferred } from './deferred.js';
 import { toAll, type Observer } from './events.js';
+import { failureOf } from './failure.js';
 import type { HandlerDefaults } from './handler-options.js';
+import { createHealthMemory } from './health.js';
 import { followedBy, type Instruments } from './instruments.js';
-import { createPublisher, type Publisher } from './publisher.js';
+import { createPublisher, type PendingPublishes, type Publisher } from './publisher.js';
 import { createSubscriptions, type HandlerSpec, type Subscriptions } from './subscriptions.js';
 
 /** All times in milliseconds. */
@@ -38,6 +42,13 @@ export interface EngineOptions {
   readonly instruments?: Instruments;
 }
 
+/** Whether the connection is of use now, and whether it can be again. */
+export interface EngineHealth extends Health {
+  /** It works, or tries to: another process would do no better. */
+  readonly live: boolean;
+  readonly publishing: PendingPublishes;
+}
+
 /** One broker connection of an application: what publishes, what handles, and its beginning and end. */
 export interface Engine {
   readonly connection: string;
@@ -46,7 +57,10 @@ export interface Engine {
   readonly durable: boolean;
   readonly publish: Publisher['publish'];
   readonly deadLetters: DeadLetterStore;
-  readonly subscriptions: Pick<Subscriptions, 'pause' | 'resume' | 'replay'>;
+  readonly subscriptions: Pick<
+    Subscriptions,
+    'pause' | 'resume' | 'resize' | 'pauseWhileOpen' | 'replay' | 'list'
+  >;
   /**
    * Adds a handler; before `start`.
    * @throws {ConfigurationError | RegistrationError | UnsupportedError} if it cannot be served
@@ -60,7 +74,10 @@ export interface Engine {
   drain(ms: number): Promise<boolean>;
   /** Waits for publishes under way, then closes. Later publishes reject. */
   close(): Promise<void>;
-  health(): Promise<Health>;
+  /** Asks no broker, and answers at once. */
+  health(): Promise<EngineHealth>;
+  /** Asks the broker, no oftener than every five seconds and for no longer. Never rejects. */
+  backlog(): Promise<readonly Backlog[]>;
 }
 
 export function createEngine(options: EngineOptions): Engine {
@@ -69,6 +86,7 @@ export function createEngine(options: EngineOptions): Engine {
   const following = instruments && followedBy(instruments);
   const clock = options.clock ?? systemClock;
   const codec = options.codec ?? jsonCodec;
+  let looking = false;
   const transport = broker.open({
     connection,
     service,
@@ -76,10 +94,15 @@ export function createEngine(options: EngineOptions): Engine {
     topology: options.topology,
     connectTimeout: options.connectTimeout,
     clock,
-    report: observe,
+    report(event) {
+      observe(event);
+      lookSoon();
+    },
   });
+  const remembered = createHealthMemory(clock);
 
   let running = false;
+  let failure: unknown;
   const started = deferred();
   // Whoever publishes sees the rejection; without a publisher nobody need.
   started.promise.catch(() => undefined);
@@ -112,7 +135,35 @@ export function createEngine(options: EngineOptions): Engine {
     opened: opened.promise,
     deadline: deadline.signal,
     following,
+    changed: lookSoon,
   });
+  const backlog = createBacklogs(transport, () => subscriptions.lasting(), clock);
+
+  function application(): HealthPart {
+    const name = 'application';
+    if (draining) return { name, ready: false, reason: 'shutting down' };
+    if (failure !== undefined) {
+      const { name: error, message } = failureOf(failure, 0);
+      return { name, ready: false, reason: `could not start: ${error}: ${message}`, gaveUp: true };
+    }
+    return running ? { name, ready: true } : { name, ready: false, reason: 'not started' };
+  }
+
+  async function look(): Promise<HealthPart[]> {
+    const { parts } = await transport.health();
+    return remembered.look([application(), ...parts, ...subscriptions.idle()], running && !draining);
+  }
+
+  /** Something has happened that may have changed health; many things at a time are one look. */
+  function lookSoon(): void {
+    if (looking) return;
+    looking = true;
+    setImmediate(() => {
+      looking = false;
+      // Whoever asks next is told.
+      look().catch(() => undefined);
+    });
+  }
 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
@@ -141,13 +192,17 @@ export function createEngine(options: EngineOptions): Engine {
         running = true;
         started.resolve();
       } catch (error) {
+        failure = error;
         started.reject(error);
         throw error;
+      } finally {
+        lookSoon();
       }
     },
     open: () => opened.resolve(),
     async drain(ms) {
       draining = true;
+      lookSoon();
       const stopped = subscriptions.stop().then(() => true);
       opened.resolve();
       const late = deferred<false>();
@@ -166,14 +221,14 @@ export function createEngine(options: EngineOptions): Engine {
       return closing;
     },
     async health() {
-      const { parts } = await transport.health();
-      const reason = draining ? 'shutting down' : running ? undefined : 'not started';
-      const all = [
-        { name: 'application', ready: reason === undefined, reason },
-        ...parts,
-        ...subscriptions.idle(),
-      ];
-      return { ready: all.every(({ ready }) => ready), parts: all };
+      const parts = await look();
+      return {
+        ready: parts.every(({ ready }) => ready),
+        live: !parts.some(({ gaveUp }) => gaveUp),
+        parts,
+        publishing: publisher.pending(),
+      };
     },
+    backlog,
   };
 }

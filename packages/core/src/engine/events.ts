@@ -27,9 +27,14 @@ export type EngineEvent =
   | { readonly type: 'published'; readonly message: Message; readonly payload: unknown }
   /** A publish was refused because too much waited: nothing was sent. */
   | { readonly type: 'overload'; readonly destination: Destination; readonly error: unknown }
-  /** What an operator did to a subscription, in words, in this process; `from` in milliseconds since 1970. */
+  /** A subscription, in words, takes nothing more in this process, or goes on, as somebody or its circuit wanted. */
   | { readonly type: 'paused'; readonly subscription: string }
   | { readonly type: 'resumed'; readonly subscription: string }
+  | { readonly type: 'resized'; readonly subscription: string; readonly concurrency: number }
+  /** The circuit that a subscription depends on: it is paused until that closes. */
+  | { readonly type: 'circuit-opened'; readonly subscription: string }
+  | { readonly type: 'circuit-closed'; readonly subscription: string }
+  /** Set back to what was published at `from`, in milliseconds since 1970. */
   | { readonly type: 'replayed'; readonly subscription: string; readonly from: 'beginning' | number }
   /** An attempt begins; `handled`, `retried`, `dead-lettered`, `discarded` or `released` tells how it ended. */
   | ({ readonly type: 'attempted' } & Handling)
@@ -41,7 +46,8 @@ export type EngineEvent =
   /** Thrown away on purpose: `Discard`, `deadLetter: false`, or the last failure of a broadcast. */
   | ({ readonly type: 'discarded' } & Failed)
   | ({ readonly type: 'expired' } & Handling)
-  | ({ readonly type: 'released' } & Handling);
+  /** Returned to the broker; with the error, where a handler failed and that is not the message's fault. */
+  | ({ readonly type: 'released'; readonly error?: unknown } & Handling);
 
 export type Observer = (event: EngineEvent) => void;
 

@@ -1,7 +1,9 @@
+export type { Backlog } from './backlog.js';
 export { BatchContext } from './batch-context.js';
+export type { CircuitBreaker } from './circuit.js';
 export { jsonCodec, type Codec } from './codec.js';
 export { currentMessage } from './current-message.js';
-export { createEngine, type Engine, type EngineOptions } from './engine.js';
+export { createEngine, type Engine, type EngineHealth, type EngineOptions } from './engine.js';
 export { toAll, type EngineEvent, type Handed, type Handling, type Observer } from './events.js';
 export type { Followed, Instruments, Run, Telemetry } from './instruments.js';
 export type { Invoke } from './dispatcher.js';
@@ -14,7 +16,8 @@ export {
 } from './handler-options.js';
 export { failureOf } from './failure.js';
 export { MessageContext } from './message-context.js';
+export type { SubscriptionState } from './subscription.js';
 export type { HandlerSpec } from './subscriptions.js';
-export type { PublishOptions } from './publisher.js';
+export type { PendingPublishes, PublishOptions } from './publisher.js';
 export { layered } from './retry-policy.js';
 export type { BackoffOptions, ErrorClass, RetryOptions } from './retry-policy.js';

@@ -80,6 +80,13 @@ type Stage = 'schema' | 'room' | 'start' | 'confirmation';
 
 export type Target = string | EventContract<any, any>;
 
+/** What has been published and has not settled. */
+export interface PendingPublishes {
+  readonly pending: number;
+  /** Age of the oldest of them, in milliseconds. */
+  readonly oldest?: number;
+}
+
 export interface Publisher {
   publish(
     kind: Destination['kind'],
@@ -89,6 +96,7 @@ export interface Publisher {
   ): Promise<void>;
   /** Resolves when nothing is waiting for the broker any more. */
   flush(): Promise<void>;
+  pending(): PendingPublishes;
 }
 
 function text(name: string, value: unknown): string | undefined {
@@ -113,8 +121,10 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const largest = Math.min(parts.maxBodySize, transport.capabilities.maxBodySize);
   const longestDelay = Math.min(LONGEST_DELAY, transport.capabilities.maxDelay);
   const known: readonly string[] = [...KNOWN, ...BROKER_KEYS, transport.name];
-  let underway = 0;
-  /** Whoever waits for none to be underway. */
+  /** When each that is under way was published, in milliseconds since 1970, by a number of its own: the oldest first. */
+  const underway = new Map<number, number>();
+  let count = 0;
+  /** Whoever waits for none to be under way. */
   let idle: Deferred<void> | undefined;
 
   function compose(
@@ -258,23 +268,31 @@ export function createPublisher(parts: PublisherParts): Publisher {
   return {
     async publish(kind, target, payload, options = NO_OPTIONS) {
       const composed = compose(kind, target, payload, options);
-      underway += 1;
+      const number = ++count;
+      underway.set(number, composed.publishedAt!);
       try {
         await (following
           ? following.publish(composed, (message) => send(message, target, payload, options.signal))
           : send(composed, target, payload, options.signal));
       } finally {
-        underway -= 1;
-        if (underway === 0) {
+        underway.delete(number);
+        if (underway.size === 0) {
           idle?.resolve();
           idle = undefined;
         }
       }
     },
     async flush() {
-      if (underway === 0) return;
+      if (underway.size === 0) return;
       idle ??= deferred();
       await idle.promise;
+    },
+    pending() {
+      const [oldest] = underway.values();
+      return {
+        pending: underway.size,
+        ...(oldest !== undefined && { oldest: Math.max(0, clock.now() - oldest) }),
+      };
     },
   };
 }

@@ -16,18 +16,27 @@ export interface Room {
   take(bytes: number, signal?: AbortSignal): Promise<() => void>;
   /** Messages that hold room now. */
   readonly taken: number;
+  /** From now on there may be so many messages at a time; those there are beyond that stay. */
+  resize(messages: number): void;
 }
 
 /** @param mayWait how much may wait for room, in messages and bytes; by default any number */
 export function createRoom(limit: RoomLimit, mayWait?: RoomLimit): Room {
+  let most = limit.messages;
   let messages = 0;
   let bytes = 0;
   let waitingBytes = 0;
   const waiting = new Set<{ size: number; admit: () => void }>();
 
   // A message larger than the whole limit goes alone, or it would wait for ever.
-  const fits = (size: number): boolean =>
-    messages < limit.messages && (bytes + size <= limit.bytes || messages === 0);
+  const fits = (size: number): boolean => messages < most && (bytes + size <= limit.bytes || messages === 0);
+
+  const admit = (): void => {
+    for (const next of waiting) {
+      if (!fits(next.size)) return;
+      next.admit();
+    }
+  };
 
   const occupy = (size: number): (() => void) => {
     messages += 1;
@@ -35,10 +44,7 @@ export function createRoom(limit: RoomLimit, mayWait?: RoomLimit): Room {
     return () => {
       messages -= 1;
       bytes -= size;
-      for (const next of waiting) {
-        if (!fits(next.size)) return;
-        next.admit();
-      }
+      admit();
     };
   };
 
@@ -50,6 +56,10 @@ export function createRoom(limit: RoomLimit, mayWait?: RoomLimit): Room {
       return messages;
     },
     enter,
+    resize(size) {
+      most = size;
+      admit();
+    },
     take(size, signal) {
       if (signal?.aborted) return Promise.reject(signal?.reason as Error);
       const leave = enter(size);

@@ -32,6 +32,8 @@ export interface SettlingParts {
   readonly stopping: AbortSignal;
   /** Aborts when the drain time has passed: running handlers are told. */
   readonly deadline: AbortSignal;
+  /** What handlers depend on is down, and known to be: what fails now is not the message's fault. */
+  readonly excused: () => boolean;
 }
 
 /** A delivery at one of its attempts. */
@@ -98,8 +100,9 @@ export function createSettling(parts: SettlingParts): Settling {
     group,
     attempt,
   });
-  function release(about: Attempt): Settlement {
-    observe({ type: 'released', ...handling(about) });
+
+  function release(about: Attempt, error?: unknown): Settlement {
+    observe({ type: 'released', ...handling(about), ...(error !== undefined && { error }) });
     return { type: 'release' };
   }
 
@@ -110,11 +113,12 @@ export function createSettling(parts: SettlingParts): Settling {
     const { attempt, receivedAt } = about;
     const error = thrown instanceof PoisonError ? thrown.cause : thrown;
     const duration = began === undefined ? undefined : clock.now() - began;
-    const hopeless =
+    const final =
       thrown instanceof PoisonError ||
       error instanceof DeadLetter ||
-      attempt >= options.retry.attempts ||
       (!(error instanceof RetryLater) && options.retry.never.some((never) => error instanceof never));
+    if (!final && !(error instanceof Discard) && parts.excused()) return release(about, error);
+    const hopeless = final || attempt >= options.retry.attempts;
     if (error instanceof Discard || (hopeless && (options.broadcast || !options.deadLetter))) {
       observe({ type: 'discarded', ...handling(about), error, duration });
       return ACKNOWLEDGE;
@@ -137,7 +141,7 @@ export function createSettling(parts: SettlingParts): Settling {
     !parts.stopping.aborted && !leaving?.aborted && !lost?.aborted;
 
   return {
-    release,
+    release: (about) => release(about),
     afterFailure,
     handling,
     mayBegin,

@@ -5,23 +5,22 @@ import {
   RegistrationError,
   subscriptionName,
   UnsupportedError,
-  type Consumer,
   type Destination,
   type EventContract,
   type HealthPart,
+  type Subscription,
   type SubscriptionId,
   type Transport,
 } from '../contract/index.js';
-import { createDispatcher, type DispatcherParts, type Invoke } from './dispatcher.js';
-import { failureOf } from './failure.js';
-import {
-  maxUnsettled,
-  resolveHandlerOptions,
-  type HandlerDefaults,
-  type HandlerOptions,
-  type ResolvedHandlerOptions,
-} from './handler-options.js';
+import type { DispatcherParts, Invoke } from './dispatcher.js';
+import { resolveHandlerOptions, type HandlerDefaults, type HandlerOptions } from './handler-options.js';
 import { checkRequirements } from './requirements.js';
+import {
+  createSubscription,
+  type Circuit,
+  type SubscriptionHere,
+  type SubscriptionState,
+} from './subscription.js';
 import { createTimeLimit } from './time-limit.js';
 
 /** One method that handles one topic, pattern or queue. */
@@ -44,9 +43,15 @@ export interface SubscriptionsParts extends Pick<
   readonly service: string;
   readonly namespace?: string;
   readonly defaults: readonly (HandlerDefaults | undefined)[];
+  /** A subscription has a consumer, or has none any more. */
+  readonly changed: () => void;
 }
 
-/** The handlers of an application on one broker, and the consumer that runs for each. */
+/**
+ * The handlers of an application on one broker, and the consumer that runs for each. What is done to one of them rejects
+ * with `ConfigurationError` where no handler of this process has it, and with `ClosedError` before the start and once it
+ * is shutting down.
+ */
 export interface Subscriptions {
   /**
    * Adds a handler; before `start`.
@@ -59,28 +64,35 @@ export interface Subscriptions {
   stop(): Promise<void>;
   /** Stops this process's consumer; resolves when what it has in hand is settled. Without effect on a paused one. */
   pause(id: SubscriptionId): Promise<void>;
-  /** Subscribes again. Without effect on one that is not paused. */
+  /** Subscribes again, unless its circuit is open. Without effect on one that is not paused. */
   resume(id: SubscriptionId): Promise<void>;
+  /**
+   * Handles so many at a time from now on, until the process ends. What runs is not interrupted; where the transport
+   * cannot change it, it is waited for.
+   */
+  resize(id: SubscriptionId, concurrency: number): Promise<void>;
+  /**
+   * Pauses it while the circuit is open, whatever else pauses it; what fails then goes back to the broker, and uses up no
+   * attempt. Answers what ends that.
+   * @throws {ConfigurationError | ClosedError}
+   */
+  pauseWhileOpen(id: SubscriptionId, circuit: Circuit): () => void;
   /**
    * Sets a subscription back, with or without a handler here. Its consumer in this process is stopped for the time, and
    * subscribed again however that ends, unless it was paused.
    * @throws {UnsupportedError} if the broker keeps nothing that was settled
    */
   replay(id: SubscriptionId, from: 'beginning' | number): Promise<void>;
+  list(): SubscriptionState[];
   /** Those without a consumer, which the transport cannot know. */
   idle(): HealthPart[];
+  /** Those that outlive the process, as the transport is told of them. */
+  lasting(): Subscription[];
 }
 
-interface Registered extends HandlerSpec {
-  readonly id: SubscriptionId;
-  readonly resolved: ResolvedHandlerOptions;
-  consumer?: Consumer;
-  /** Aborts when the consumer stops. */
-  stopping: AbortController;
-  /** Why it has no consumer, where nobody wanted that. */
-  lost?: string;
-  /** What is done to it ends before the next begins. */
-  turn: Promise<unknown>;
+interface Registered {
+  readonly label: string;
+  readonly subscription: SubscriptionHere;
 }
 
 export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
@@ -91,67 +103,30 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
   const foreign = new Set<Promise<unknown>>();
   let state: 'new' | 'started' | 'stopped' = 'new';
 
-  function checkStarted(): void {
+  function checkOperated(): void {
     if (state === 'started') return;
     throw new ClosedError(
       state === 'new'
-        ? 'the application has not started: nothing can be paused, resumed or replayed yet'
-        : 'the application is shutting down: nothing can be paused, resumed or replayed any more',
+        ? 'the application has not started: nothing can be done to its subscriptions yet'
+        : 'the application is shutting down: nothing can be done to its subscriptions any more',
     );
   }
 
-  async function subscribe(handler: Registered): Promise<void> {
-    const { source, contract, resolved, invoke } = handler;
-    const stopping = new AbortController();
-    handler.stopping = stopping;
-    handler.consumer = await transport.subscribe(
-      {
-        source,
-        group: resolved.group,
-        ordered: resolved.ordered,
-        broadcast: resolved.broadcast,
-        maxUnsettled: maxUnsettled(resolved),
-        brokerOptions: resolved.brokerOptions,
-      },
-      createDispatcher({
-        ...parts,
-        limited,
-        options: resolved,
-        source: source.name,
-        contract,
-        invoke,
-        maxHold: transport.capabilities.maxHold,
-        maxDelay: transport.capabilities.maxDelay,
-        stopping: stopping.signal,
-      }),
-    );
-    handler.lost = undefined;
-  }
+  const all = (): SubscriptionHere[] => [...handlers.values()].map(({ subscription }) => subscription);
 
-  async function unsubscribe(handler: Registered): Promise<void> {
-    handler.stopping.abort();
-    await handler.consumer?.stop();
-    handler.consumer = undefined;
-  }
-
-  function inTurn<T>(handler: Registered, run: () => Promise<T>): Promise<T> {
-    const mine = handler.turn.then(run);
-    handler.turn = mine.catch(() => undefined);
-    return mine;
-  }
-
-  function find(id: SubscriptionId): Registered | undefined {
-    const found = handlers.get(subscriptionName(namespace, id));
-    return found?.source.kind === id.source.kind ? found : undefined;
+  function find(id: SubscriptionId): SubscriptionHere | undefined {
+    const found = handlers.get(subscriptionName(namespace, id))?.subscription;
+    return found?.id.source.kind === id.source.kind ? found : undefined;
   }
 
   /** @throws {ConfigurationError} naming those there are */
-  function here(id: SubscriptionId): Registered {
+  function here(id: SubscriptionId): SubscriptionHere {
+    checkOperated();
     const found = find(id);
     if (found) return found;
-    const known = [...handlers.values()]
-      .filter(({ resolved }) => !resolved.broadcast)
-      .map((handler) => describeSubscription(handler.id));
+    const known = all().flatMap(({ state: { broadcast }, id: one }) =>
+      broadcast ? [] : [describeSubscription(one)],
+    );
     throw new ConfigurationError(
       `no handler of this process has ${describeSubscription(id)}: ${known.length === 0 ? 'it has none' : `it has ${known.join(', ')}`}`,
     );
@@ -160,38 +135,6 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
   async function setBack(id: SubscriptionId, from: 'beginning' | number): Promise<void> {
     await transport.replay!(id, from);
     observe({ type: 'replayed', subscription: describeSubscription(id), from });
-  }
-
-  /** However the replay ends, the consumer that was there comes back; or it is told that it did not. */
-  async function comeBack(handler: Registered): Promise<void> {
-    if (state !== 'started') return;
-    try {
-      await subscribe(handler);
-    } catch (error) {
-      const { name, message } = failureOf(error, 0);
-      handler.lost = `could not be subscribed again after a replay: ${name}: ${message}`;
-      observe({
-        type: 'warning',
-        message: `${describeSubscription(handler.id)} could not be subscribed again after a replay, and takes nothing until it is resumed`,
-        error,
-      });
-      throw error;
-    }
-  }
-
-  async function setBackHere(handler: Registered, from: 'beginning' | number): Promise<void> {
-    checkStarted();
-    if (!handler.consumer) return setBack(handler.id, from);
-    await unsubscribe(handler);
-    checkStarted();
-    try {
-      await setBack(handler.id, from);
-    } catch (error) {
-      // Its own failure is told above; this is what the caller asked for.
-      await comeBack(handler).catch(() => undefined);
-      throw error;
-    }
-    await comeBack(handler);
   }
 
   return {
@@ -221,7 +164,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
       const rival = handlers.get(key);
       if (rival)
         throw new RegistrationError(
-          rival.source.kind === handler.source.kind
+          rival.subscription.id.source.kind === handler.source.kind
             ? rival.label === handler.label
               ? `${handler.label} is provided in two Nest modules, and would handle ${describeSubscription(id)} twice: provide the class in one, and export it`
               : `${rival.label} and ${handler.label} both handle ${describeSubscription(id)}: only one would get each message; ${
@@ -231,74 +174,49 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
                 }`
             : `${rival.label} and ${handler.label} would share the name '${name}' on the broker: rename the queue or the group`,
         );
-      handlers.set(key, {
-        ...handler,
+      const subscription = createSubscription({
+        ...parts,
+        limited,
         id,
-        resolved,
-        stopping: new AbortController(),
-        turn: Promise.resolve(),
+        contract: handler.contract,
+        invoke: handler.invoke,
+        options: resolved,
+        isOperated: () => state === 'started',
+        checkOperated,
       });
+      handlers.set(key, { label: handler.label, subscription });
     },
     async start() {
-      const all = [...handlers.values()];
-      const results = await Promise.allSettled(
-        all.map((handler) => inTurn(handler, () => subscribe(handler))),
-      );
+      const results = await Promise.allSettled(all().map((subscription) => subscription.start()));
       for (const result of results) if (result.status === 'rejected') throw result.reason;
       if (state === 'new') state = 'started';
     },
     async stop() {
       // Before it has started, what is under way ends with the connection: there is nothing in hand to wait for.
-      const waits = state !== 'new';
+      const atOnce = state === 'new';
       state = 'stopped';
-      const all = [...handlers.values()];
-      for (const { stopping } of all) stopping.abort();
-      await Promise.all(
-        all.map((handler) => (waits ? inTurn(handler, () => unsubscribe(handler)) : unsubscribe(handler))),
-      );
+      for (const subscription of all()) subscription.halt();
+      await Promise.all(all().map((subscription) => subscription.stop(atOnce)));
       await Promise.allSettled(foreign);
     },
-    async pause(id) {
-      checkStarted();
-      const handler = here(id);
-      await inTurn(handler, async () => {
-        checkStarted();
-        if (!handler.consumer) return;
-        await unsubscribe(handler);
-        observe({ type: 'paused', subscription: describeSubscription(id) });
-      });
-    },
-    async resume(id) {
-      checkStarted();
-      const handler = here(id);
-      await inTurn(handler, async () => {
-        checkStarted();
-        if (handler.consumer) return;
-        await subscribe(handler);
-        observe({ type: 'resumed', subscription: describeSubscription(id) });
-      });
-    },
+    pause: async (id) => here(id).pause(),
+    resume: async (id) => here(id).resume(),
+    resize: async (id, concurrency) => here(id).resize(concurrency),
+    pauseWhileOpen: (id, circuit) => here(id).pauseWhileOpen(circuit),
     async replay(id, from) {
       if (!transport.capabilities.replay)
         throw new UnsupportedError(
           `${transport.name} keeps nothing that was settled: ${describeSubscription(id)} cannot be replayed`,
         );
-      checkStarted();
-      const handler = find(id);
-      if (handler) return inTurn(handler, () => setBackHere(handler, from));
+      checkOperated();
+      const subscription = find(id);
+      if (subscription) return subscription.replay(() => setBack(id, from));
       const replaying = setBack(id, from);
       foreign.add(replaying);
       await replaying.finally(() => foreign.delete(replaying));
     },
-    idle: () =>
-      state !== 'started'
-        ? []
-        : [...handlers.values()]
-            .filter(({ consumer }) => !consumer)
-            .map(({ id, lost }) => ({
-              name: describeSubscription(id),
-              ready: lost === undefined,
-              ...(lost === undefined ? { paused: true } : { reason: lost }),
-            })),
+    list: () => all().map((subscription) => subscription.state),
+    idle: () => (state !== 'started' ? [] : all().flatMap(({ idle }) => idle ?? [])),
+    lasting: () => all().flatMap((subscription) => (subscription.state.broadcast ? [] : [subscription.told])),
   };
 }

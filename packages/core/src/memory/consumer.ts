@@ -10,13 +10,14 @@ export interface MemoryConsumer extends Consumer {
 /** Takes from a queue what its handler has room for, and has each settlement carried out. */
 export function consume(
   queue: SubscriptionQueue,
-  { group, ordered, maxUnsettled }: Pick<Subscription, 'group' | 'ordered' | 'maxUnsettled'>,
+  { group, ordered, maxUnsettled: atFirst }: Pick<Subscription, 'group' | 'ordered' | 'maxUnsettled'>,
   handle: DeliveryHandler,
   clock: Clock,
   onRejection: (entry: Entry, error: unknown) => void,
   onEnd: () => void,
 ): MemoryConsumer {
   const unsettled = new Set<Entry>();
+  let maxUnsettled = atFirst;
   let stopping: PromiseWithEnd | undefined;
 
   const end = (): void => {
@@ -58,6 +59,10 @@ export function consume(
         if (unsettled.size === 0) end();
       }
       return stopping.promise;
+    },
+    resize(most) {
+      maxUnsettled = most;
+      queue.stir();
     },
     abandon() {
       stopping ??= promiseWithEnd();

@@ -119,6 +119,10 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
       consumers.set(consumer, describeSubscription(subscription));
       return consumer;
     },
+    async backlog(subscription) {
+      checkOpen();
+      return hub.find(environment, subscription)?.waiting ?? 0;
+    },
     close() {
       closed ??= close();
       return closed;

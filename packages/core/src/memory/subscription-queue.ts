@@ -25,6 +25,8 @@ export interface Taker {
 export interface SubscriptionQueue {
   readonly id: SubscriptionId;
   readonly broadcast: boolean;
+  /** Messages that nobody has taken. */
+  readonly waiting: number;
   /** Takes a message at its end. */
   push(message: Message): void;
   /** Messages taken and not settled come back, in their place. */
@@ -112,6 +114,9 @@ export function createSubscriptionQueue(
   return {
     id,
     broadcast,
+    get waiting() {
+      return returned.length + waiting.length;
+    },
     deadLetters,
     stir,
     giveBack,

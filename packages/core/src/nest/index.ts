@@ -1,6 +1,7 @@
 export { OnEvent, OnQueue } from './decorators.js';
 export { DeadLetters } from './dead-letters.js';
 export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';
+export { MessagingControlModule, type MessagingControlOptions } from './messaging-control.module.js';
 export type {
   AttemptFacts,
   ErrorText,
@@ -10,7 +11,12 @@ export type {
   MessagingEventType,
 } from './messaging-event.js';
 export { MessagingEvents } from './messaging-events.js';
-export { MessagingHealth, type ConnectionHealth, type MessagingHealthReport } from './messaging-health.js';
+export {
+  MessagingHealth,
+  type ConnectionHealth,
+  type MessagingHealthReport,
+  type SubscriptionBacklog,
+} from './messaging-health.js';
 export type { MessagingFeatureOptions } from './messaging-feature.module.js';
 export {
   MessagingModule,
@@ -20,5 +26,10 @@ export {
 export type { ConnectionOptions, MessagingModuleOptions, PublishLimits } from './module-options.js';
 export type { RetiredHandler } from './retired.js';
 export type { SubscriptionSource } from './subscription-source.js';
-export { Subscriptions, type ReplayOptions } from './subscriptions.js';
+export {
+  Subscriptions,
+  type CircuitOptions,
+  type ReplayOptions,
+  type SubscriptionInfo,
+} from './subscriptions.js';
 export { ENGINES, TEST_SEAMS, type TestSeams } from './tokens.js';

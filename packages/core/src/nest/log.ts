@@ -81,6 +81,12 @@ export function logEvent(
       return logger.log(`${event.subscription} is paused in this process`);
     case 'resumed':
       return logger.log(`${event.subscription} goes on in this process`);
+    case 'resized':
+      return logger.log(`${event.subscription} handles ${event.concurrency} at a time in this process`);
+    case 'circuit-opened':
+      return logger.warn(`the circuit of ${event.subscription} is open: it takes nothing in this process`);
+    case 'circuit-closed':
+      return logger.log(`the circuit of ${event.subscription} is closed`);
     case 'replayed': {
       const from = event.from === 'beginning' ? 'the beginning' : new Date(event.from).toISOString();
       return logger.log(`${event.subscription} was set back to ${from}`);
@@ -93,11 +99,13 @@ export function logEvent(
       return logger.warn(entryOf(connection, event, 'is discarded'));
     case 'expired':
       return logger.warn(entryOf(connection, event, 'came too late and is discarded'));
+    case 'released':
+      if (event.error === undefined) return;
+      return logger.warn(entryOf(connection, event, 'failed while its circuit is open and is returned'));
     // Whoever published has the error, for each message again.
     case 'overload':
     case 'published':
     case 'attempted':
     case 'handled':
-    case 'released':
   }
 }

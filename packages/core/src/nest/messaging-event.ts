@@ -79,17 +79,22 @@ export interface MessagingEventMap {
   discarded: FailureFacts;
   /** Nobody wanted it any more when it came. */
   expired: AttemptFacts;
-  /** Returned to the broker unhandled, such as at shutdown. */
-  released: AttemptFacts;
+  /** Returned to the broker: unhandled, such as at shutdown, or failed while its circuit is open, with the error. */
+  released: AttemptFacts & { readonly error?: ErrorText };
   /** It stays with the broker, and comes again. */
   'settlement-failed': OfSubscription & {
     readonly id: string;
     readonly settlement: Settlement['type'];
     readonly error: ErrorText;
   };
-  /** An operator did so in this process. */
+  /** It takes nothing more in this process, or goes on, as an operator or its circuit wanted. */
   paused: OfSubscription;
   resumed: OfSubscription;
+  /** Handlers at a time in this process, from now on. */
+  resized: OfSubscription & { readonly concurrency: number };
+  /** The circuit that it depends on. */
+  'circuit-opened': OfSubscription;
+  'circuit-closed': OfSubscription;
   /** The group was set back; milliseconds since 1970. */
   replayed: OfSubscription & { readonly from: 'beginning' | number };
 }
@@ -123,7 +128,7 @@ export const TOLD: {
   'dead-lettered': factsOfFailure,
   discarded: factsOfFailure,
   expired: factsOfAttempt,
-  released: factsOfAttempt,
+  released: (connection, event) => ({ ...factsOfAttempt(connection, event), ...reasonOf(event.error) }),
   'settlement-failed': (connection, { subscription, messageId, settlement, error }) => ({
     connection,
     subscription,
@@ -131,10 +136,23 @@ export const TOLD: {
     settlement,
     error: textOf(error),
   }),
-  paused: (connection, { subscription }) => ({ connection, subscription }),
-  resumed: (connection, { subscription }) => ({ connection, subscription }),
-  replayed: (connection, { subscription, from }) => ({ connection, subscription, from }),
+  paused: factsOfSubscription,
+  resumed: factsOfSubscription,
+  resized: (connection, event) => ({
+    ...factsOfSubscription(connection, event),
+    concurrency: event.concurrency,
+  }),
+  'circuit-opened': factsOfSubscription,
+  'circuit-closed': factsOfSubscription,
+  replayed: (connection, event) => ({ ...factsOfSubscription(connection, event), from: event.from }),
 };
+
+function factsOfSubscription(
+  connection: string,
+  { subscription }: { readonly subscription: string },
+): OfSubscription {
+  return { connection, subscription };
+}
 
 function textOf(error: unknown): ErrorText {
   const { name, message, code } = failureOf(error, 0);

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { checkOptions } from '../contract/index.js';
+import { checkOptions, countSchema, milliseconds, timeoutSchema, type Duration } from '../contract/index.js';
+import type { CircuitBreaker, SubscriptionState } from '../engine/index.js';
 import { DEFAULT_CONNECTION, engineNamed, type Engines } from './runtime.js';
 import { subscriptionOf, type SubscriptionSource } from './subscription-source.js';
 
@@ -16,9 +17,37 @@ const replaySchema: v.GenericSchema<ReplayOptions> = v.strictObject({
   ),
 });
 
+export interface CircuitOptions {
+  /** Asks what handlers depend on whether it is there again: rejects, or throws, while it is not. */
+  readonly probe: (signal: AbortSignal) => unknown;
+  /**
+   * How often the circuit is asked to let the probe through, which it does after a time of its own; and how long the
+   * probe may take, until its signal aborts. A duration.
+   * @default '5s'
+   */
+  readonly every?: Duration;
+}
+
+const circuitSchema: v.GenericSchema<CircuitOptions> = v.strictObject({
+  probe: v.custom<CircuitOptions['probe']>((probe) => typeof probe === 'function', 'a function'),
+  every: v.optional(timeoutSchema),
+});
+
+const breakerSchema = v.custom<CircuitBreaker>(
+  (breaker) =>
+    ['onBreak', 'onReset', 'execute'].every(
+      (name) => typeof (breaker as Record<string, unknown> | undefined)?.[name] === 'function',
+    ),
+  'a circuit breaker with onBreak, onReset and execute, such as circuitBreaker(…) of cockatiel',
+);
+
+/** A subscription of this process, as it is now. Where it is no broadcast, it names itself for the other calls. */
+export type SubscriptionInfo = SubscriptionSource &
+  Pick<SubscriptionState, 'broadcast' | 'state' | 'concurrency'> & { readonly connection: string };
+
 /**
- * What an operator does to subscriptions: pause and resume them in this process, and have the broker deliver again what
- * it has kept.
+ * What an operator does to subscriptions: pause and resume them in this process, change how much they handle at a time,
+ * and have the broker deliver again what it has kept.
  *
  * Each call rejects with `ConfigurationError` where the connection or an option is unknown, and with `ClosedError`
  * before the application has started and once it shuts down. Not for a handler of the subscription itself: it would
@@ -50,6 +79,49 @@ export class Subscriptions {
    */
   async resume(source: SubscriptionSource): Promise<void> {
     await this.#on(source).resume(subscriptionOf(source, this.#service));
+  }
+
+  /**
+   * Handles so many at a time from now on, or so many batches, until the process starts anew. Nothing is interrupted, and
+   * what runs beyond it ends as it would.
+   * @throws {ConfigurationError} if no handler of this process has it
+   */
+  async setConcurrency(source: SubscriptionSource, concurrency: number): Promise<void> {
+    checkOptions(countSchema, concurrency, 'Subscriptions.setConcurrency concurrency');
+    await this.#on(source).resize(subscriptionOf(source, this.#service), concurrency);
+  }
+
+  /**
+   * Takes nothing more of it in this process while a circuit is open, as by `pause`, whoever else pauses it. A handler
+   * that fails meanwhile has used up no attempt: its message goes back to the broker, unless it was `DeadLetter`,
+   * `Discard` or what `retry.never` names. Since nobody calls what the circuit stands before, `probe` does, through the
+   * circuit, until that closes. From `onModuleInit` on; answers what ends it.
+   * @throws {ConfigurationError} if no handler of this process has it
+   * @throws {ClosedError} before the application has started and once it shuts down
+   */
+  pauseWhileOpen(source: SubscriptionSource, breaker: CircuitBreaker, options: CircuitOptions): () => void {
+    checkOptions(breakerSchema, breaker, 'Subscriptions.pauseWhileOpen breaker');
+    const { probe, every = '5s' } = checkOptions(
+      circuitSchema,
+      options,
+      'Subscriptions.pauseWhileOpen options',
+    );
+    return this.#on(source).pauseWhileOpen(subscriptionOf(source, this.#service), {
+      breaker,
+      probe,
+      every: milliseconds(every),
+    });
+  }
+
+  /** All that have a handler in this process, at any time. */
+  list(): SubscriptionInfo[] {
+    return [...this.#engines].flatMap(([connection, engine]) =>
+      engine.subscriptions.list().map(({ source, group, ...state }) => ({
+        ...(source.kind === 'queue' ? { queue: source.name } : { topic: source.name, group }),
+        connection,
+        ...state,
+      })),
+    );
   }
 
   /**

@@ -17,6 +17,7 @@ import { createTimeLimit } from '../../src/engine/time-limit.js';
 
 interface Bench {
   readonly dispatch: DeliveryHandler;
+  readonly resize: (concurrency: number) => void;
   readonly events: readonly EngineEvent[];
   readonly stopping: AbortController;
   readonly deadline: AbortController;
@@ -30,7 +31,7 @@ function bench(
 ): Bench {
   const events: EngineEvent[] = [];
   const [stopping, deadline] = [new AbortController(), new AbortController()];
-  const dispatch = createDispatcher({
+  const { handle: dispatch, resize } = createDispatcher({
     options: resolveHandlerOptions(
       { batch: { size: 3, wait: 5 }, retry: { attempts: 3, backoff: { initial: 0 } }, ...options },
       { group: 'g', ordered: false, transport: 'memory', label: 'handler' },
@@ -46,10 +47,11 @@ function bench(
     opened: Promise.resolve(),
     stopping: stopping.signal,
     deadline: deadline.signal,
+    excused: () => false,
     limited: createTimeLimit(systemClock, deadline.signal),
     ...parts,
   });
-  return { dispatch, events, stopping, deadline };
+  return { dispatch, resize, events, stopping, deadline };
 }
 
 let ids = 0;
@@ -372,4 +374,20 @@ describe('a batch in order', () => {
     stopping.abort();
     expect(types(await settling)).toEqual(['release', 'release']);
   });
+});
+
+it('a batch that waits for a slot has one as soon as there are more', async () => {
+  const doors = [deferred(), deferred()];
+  let running = 0;
+  const { dispatch, resize } = bench(() => doors[running++]!.promise, {
+    concurrency: 1,
+    batch: { size: 1, wait: 0 },
+  });
+  const settled = Promise.all([dispatch(delivery(1)), dispatch(delivery(2))]);
+  while (running < 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(running).toBe(1);
+  resize(2);
+  while (running < 2) await new Promise((resolve) => setImmediate(resolve));
+  for (const door of doors) door.resolve();
+  expect(types(await settled)).toEqual(['acknowledge', 'acknowledge']);
 });

@@ -28,8 +28,9 @@ function dispatching(
     opened: Promise.resolve(),
     stopping: new AbortController().signal,
     deadline,
+    excused: () => false,
     limited: createTimeLimit(systemClock, deadline),
-  });
+  }).handle;
 }
 
 /** Deliveries of one partition: it can be given up, and it can be lost. */

@@ -146,6 +146,23 @@ describe('room for what waits to be published', () => {
     expect(room.taken).toBe(0);
   });
 
+  it('is there for those that wait as soon as there may be more, and stays taken when there may be fewer', async () => {
+    const room = createRoom({ messages: 1, bytes: 0 });
+    const leaveFirst = await room.take(0, never);
+    const second = room.take(0, never);
+    const third = room.take(0, never);
+    room.resize(3);
+    const leaves = [leaveFirst, await second, await third];
+    expect(room.taken).toBe(3);
+    room.resize(1);
+    expect(room.enter(0)).toBeUndefined();
+    leaves[0]!();
+    leaves[1]!();
+    expect(room.enter(0)).toBeUndefined();
+    leaves[2]!();
+    expect(room.enter(0)).toBeDefined();
+  });
+
   it('is not waited for once the signal aborts', async () => {
     const room = createRoom({ messages: 1, bytes: 10 });
     const leave = await room.take(1, never);

@@ -30,6 +30,7 @@ describe('Subscriptions', () => {
       observe: () => {},
       opened: Promise.resolve(),
       deadline: deadline.signal,
+      changed: () => {},
     });
     let handled = 0;
     const publishTo = async (destination: Destination): Promise<void> => {

@@ -233,6 +233,7 @@ describe('health', () => {
     const health = module.get(MessagingHealth);
     expect(await health.check()).toMatchObject({
       ready: false,
+      live: true,
       connections: [
         { connection: 'default', broker: 'memory', ready: false },
         { connection: 'audit', ready: false },
@@ -248,7 +249,9 @@ describe('health', () => {
       name: 'application',
       ready: false,
       reason: 'shutting down',
+      since: expect.any(Number),
     });
+    expect((await health.check()).live).toBe(true);
     release.resolve();
     await closed;
   });

@@ -14,10 +14,11 @@ import {
   TopologyError,
   UnsupportedError,
   type Broker,
+  type HandlerOptions,
 } from '@nest-messaging/core';
 import type { Subscription, SubscriptionId, Transport } from '@nest-messaging/core/contract';
 import { deferred } from '../../src/engine/deferred.js';
-import { compile, recorder, start, stop } from '../support/application.js';
+import { compile, eventually, recorder, start, stop } from '../support/application.js';
 
 const Placed = defineEvent('order.placed');
 
@@ -89,8 +90,13 @@ describe('pausing', () => {
     expect(await partsOf(app)).toMatchObject({
       ready: true,
       parts: expect.arrayContaining([
-        { name: "topic 'order.placed' of group 'shop'", ready: true, paused: true },
-        { name: "queue 'mails'", ready: true, paused: true },
+        {
+          name: "topic 'order.placed' of group 'shop'",
+          ready: true,
+          paused: true,
+          since: expect.any(Number),
+        },
+        { name: "queue 'mails'", ready: true, paused: true, since: expect.any(Number) },
       ]),
     });
     await bus.publish(Placed, 1);
@@ -155,6 +161,141 @@ describe('pausing', () => {
     await stop(running.app);
     for (const late of [subscriptions.pause({ topic: Placed }), subscriptions.resume({ topic: Placed })])
       await expect(late).rejects.toThrow(/is shutting down/);
+  });
+});
+
+describe('changing concurrency', () => {
+  /** Handlers that run until the test lets them. */
+  function busy(options: HandlerOptions) {
+    const door = deferred();
+    const state = { running: 0 };
+    @Injectable()
+    class Busy {
+      @OnEvent('a', options)
+      async on(): Promise<void> {
+        state.running++;
+        await door.promise;
+      }
+    }
+    return { Busy, door, state };
+  }
+
+  const turns = async (): Promise<void> => {
+    for (let n = 0; n < 10; n++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  it.each<[string, HandlerOptions]>([
+    ['single messages', { concurrency: 1 }],
+    ['messages in order', { concurrency: 1, ordered: true }],
+    ['batches', { concurrency: 1, batch: { size: 1, wait: 0 } }],
+  ])('lets more handlers run at once, and interrupts none, for %s', async (_, options) => {
+    const { Busy, door, state } = busy(options);
+    const { app, bus, events } = await start({ providers: [Busy] });
+    const subscriptions = app.get(Subscriptions);
+    for (let n = 0; n < 5; n++) await bus.publish('a', n, { key: `${n}` });
+    await eventually(
+      async () => state.running,
+      (running) => running === 1,
+    );
+    await turns();
+    expect(state.running).toBe(1);
+    await subscriptions.setConcurrency({ topic: 'a' }, 3);
+    await eventually(
+      async () => state.running,
+      (running) => running === 3,
+    );
+    await turns();
+    expect(state.running).toBe(3);
+    expect(subscriptions.list()).toMatchObject([{ topic: 'a', state: 'running', concurrency: 3 }]);
+    door.resolve();
+    await eventually(
+      async () => state.running,
+      (running) => running === 5,
+    );
+    expect(events.filter(({ type }) => type === 'resized')).toEqual([
+      { type: 'resized', subscription: "topic 'a' of group 'shop'", concurrency: 3 },
+    ]);
+  });
+
+  it('is kept by a subscription that is paused, and by one that is replayed', async () => {
+    const { broker, running } = operated();
+    const { app } = await start({ providers: [Invoices] }, { service: 'shop', broker });
+    const subscriptions = app.get(Subscriptions);
+    await subscriptions.pause({ topic: Placed });
+    await subscriptions.setConcurrency({ topic: Placed }, 2);
+    await subscriptions.resume({ topic: Placed });
+    await subscriptions.replay({ topic: Placed }, { from: 'beginning' });
+    const billing = [...running].find(({ source }) => source.name === 'order.placed');
+    expect(billing?.maxUnsettled).toBe(2);
+  });
+
+  it('begins another consumer where the transport cannot change one, and loses nothing', async () => {
+    const { broker, running } = operated();
+    const { app, bus, until } = await start({ providers: [Invoices] }, { service: 'shop', broker });
+    await app.get(Subscriptions).setConcurrency({ queue: 'mails' }, 7);
+    expect([...running].filter(({ source }) => source.name === 'mails')).toMatchObject([{ maxUnsettled: 7 }]);
+    await bus.enqueue('mails', 1);
+    await until('handled', ({ message }) => message.destination.kind === 'queue');
+  });
+
+  it.each<[string, Parameters<Subscriptions['setConcurrency']>, RegExp]>([
+    ['none', [{ topic: Placed }, 0], /setConcurrency concurrency is 0: expected at least 1/],
+    ['a part of one', [{ topic: Placed }, 1.5], /is 1\.5: expected a whole number/],
+    ['what nobody handles', [{ topic: 'x' }, 1], /no handler of this process has topic 'x'/],
+  ])('is refused for %s', async (_, call, message) => {
+    const { app } = await start({ providers: [Invoices] });
+    const changing = app.get(Subscriptions).setConcurrency(...call);
+    await expect(changing).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(changing).rejects.toThrow(message);
+  });
+});
+
+describe('the list of subscriptions', () => {
+  it('names each as the other calls take it, on every connection and at any time', async () => {
+    @Injectable()
+    class Audit {
+      @OnEvent('order.#', { connection: 'audit', group: 'audit' })
+      note(): void {}
+    }
+    const app = await compile(
+      { providers: [Invoices, Audit] },
+      { service: 'shop', connections: { audit: {} } },
+    );
+    const subscriptions = app.get(Subscriptions);
+    expect(subscriptions.list()).toEqual([]);
+    await app.init();
+    expect(subscriptions.list()).toEqual([
+      ...[
+        { topic: 'order.placed', group: 'shop' },
+        { topic: 'order.*', group: 'audit' },
+        { queue: 'mails' },
+        { topic: 'refresh', group: 'shop', broadcast: true },
+      ].map((own) => ({
+        connection: 'default',
+        broadcast: false,
+        state: 'running',
+        concurrency: 10,
+        ...own,
+      })),
+      {
+        topic: 'order.#',
+        group: 'audit',
+        connection: 'audit',
+        broadcast: false,
+        state: 'running',
+        concurrency: 10,
+      },
+    ]);
+    for (const each of subscriptions.list()) if (!each.broadcast) await subscriptions.pause(each);
+    expect(subscriptions.list().map(({ state }) => state)).toEqual([
+      'paused',
+      'paused',
+      'paused',
+      'running',
+      'paused',
+    ]);
+    await app.close();
+    expect(new Set(subscriptions.list().map(({ state }) => state))).toEqual(new Set(['stopped', 'paused']));
   });
 });
 
@@ -223,12 +364,16 @@ describe('a replay', () => {
     const subscriptions = app.get(Subscriptions);
     const replaying = subscriptions.replay({ topic: Placed }, { from: 'beginning' });
     await expect(replaying).rejects.toThrow('the broker is away');
-    const { ready, parts } = await partsOf(app);
-    expect(ready).toBe(false);
+    const { ready, live, parts } = await partsOf(app);
+    expect({ ready, live }).toEqual({ ready: false, live: false });
+    const reason = 'could not be subscribed again after a replay: Error: the broker is away';
     expect(parts.find((part) => !part.ready)).toEqual({
       name: "topic 'order.placed' of group 'shop'",
       ready: false,
-      reason: 'could not be subscribed again after a replay: Error: the broker is away',
+      gaveUp: true,
+      reason,
+      since: expect.any(Number),
+      lastError: { message: reason, at: expect.any(Number) },
     });
     expect(
       events.some((event) => event.type === 'warning' && event.message.includes('until it is resumed')),

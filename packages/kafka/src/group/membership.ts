@@ -94,6 +94,10 @@ export function createMembership(parts: MembershipParts): Membership {
   const leaving = new Map<string, AbortController>();
   let assignedKeys: ReadonlySet<string> = new Set();
   let topics: readonly string[] = [];
+  /** Those of them that were not there at the last look. */
+  let unseen: readonly string[] = [];
+  /** Nor at the one before: a broker that has just come up may not know of all yet. */
+  let missing: readonly string[] = [];
   /** For the leader: how many partitions it shared out. */
   let shared: ReadonlyMap<string, number> | undefined;
   let ticket: Ticket = { group, memberId: '', generation: -1 };
@@ -277,12 +281,15 @@ export function createMembership(parts: MembershipParts): Membership {
       if (ended.signal.aborted) return;
       try {
         const now = await parts.topics();
-        const counted = shared && (await countPartitions([...shared.keys(), ...now]));
+        const counted = await countPartitions([...new Set([...(shared?.keys() ?? []), ...now])]);
         if (ended.signal.aborted) return;
         const changed =
           now.join() !== topics.join() ||
-          (counted && shared && [...counted].some(([topic, count]) => shared!.get(topic) !== count));
+          (shared && [...counted].some(([topic, count]) => shared!.get(topic) !== count));
         topics = now;
+        const gone = now.filter((topic) => !counted.has(topic));
+        missing = gone.filter((topic) => unseen.includes(topic));
+        unseen = gone;
         if (changed) rejoin();
       } catch {
         // Not reached: health tells, and the next time is soon.
@@ -299,7 +306,7 @@ export function createMembership(parts: MembershipParts): Membership {
       void watch();
     },
     get problem() {
-      return problem;
+      return problem ?? (missing.length > 0 ? `topic '${missing[0]}' does not exist` : undefined);
     },
     async commit(positions) {
       const outcomes = await client.commit(ticket, positions);

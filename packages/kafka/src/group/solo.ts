@@ -19,10 +19,17 @@ export function createSolo({ client, holder, topics, discovery, clock }: SoloPar
   let known = new Map<string, Partition>();
   /** Not found at the last look. */
   let missing: ReadonlySet<string> = new Set();
+  let unseen: readonly string[] = [];
+  let problem: string | undefined;
 
   const look = async (): Promise<void> => {
-    const leaders = await client.leaders(await topics());
+    const wanted = await topics();
+    const leaders = await client.leaders(wanted);
     if (ended.signal.aborted) return;
+    const absent = wanted.filter((topic) => !leaders.has(topic));
+    const twice = absent.find((topic) => unseen.includes(topic));
+    problem = twice === undefined ? undefined : `topic '${twice}' does not exist`;
+    unseen = absent;
     const found = new Map(
       [...leaders].flatMap(([topic, list]) =>
         list.map((_, partition) => [keyOf(topic, partition), { topic, partition }] as const),
@@ -62,7 +69,9 @@ export function createSolo({ client, holder, topics, discovery, clock }: SoloPar
       }
       void watch();
     },
-    problem: undefined,
+    get problem() {
+      return problem;
+    },
     async commit(positions) {
       return positions.map(() => undefined);
     },

@@ -33,6 +33,8 @@ interface Play {
     partitions: number;
     topics: string[];
     leader: boolean;
+    /** Topics that are not there. */
+    gone: string[];
   };
   /** Lets the holder finish what it was told to give up. */
   finish(partition: number): void;
@@ -61,6 +63,7 @@ function play(): Play {
     partitions: 2,
     topics: ['t'],
     leader: false,
+    gone: [],
   };
   const orThrow = (error: Error | undefined): void => {
     if (error) throw error;
@@ -90,7 +93,8 @@ function play(): Play {
       log.push(`leave ${memberId}`);
     },
     async leaders(topics: readonly string[]): Promise<Map<string, number[]>> {
-      return new Map(topics.map((topic) => [topic, Array.from({ length: broker.partitions }, () => 1)]));
+      const there = topics.filter((topic) => !broker.gone.includes(topic));
+      return new Map(there.map((topic) => [topic, Array.from({ length: broker.partitions }, () => 1)]));
     },
     async commit({ generation: at }: Ticket, positions: readonly unknown[]) {
       log.push(`commit in ${at}`);
@@ -389,5 +393,19 @@ describe('A member of a group', () => {
     });
     await clock.advance(0);
     expect(log.slice(2)).toEqual(['lost 0,1', 'join 2', 'assigned 0,1']);
+  });
+
+  it('says of a topic that it does not exist, if it is missing for longer than a moment', async () => {
+    const { broker, membership, clock } = play();
+    await membership.start();
+    broker.gone = ['t'];
+    await clock.advance(DISCOVERY);
+    expect(membership.problem).toBeUndefined();
+    await clock.advance(DISCOVERY);
+    expect(membership.problem).toBe("topic 't' does not exist");
+    broker.gone = [];
+    await clock.advance(DISCOVERY);
+    expect(membership.problem).toBeUndefined();
+    await membership.leave();
   });
 });

@@ -44,4 +44,26 @@ describe('A process that reads everything by itself', () => {
     expect(log.slice(2)).toEqual(['has a0,a1,b0']);
     await solo.leave();
   });
+
+  it('says of a topic that it does not exist, if it is missing for longer than a moment', async () => {
+    const clock = virtualClock(0);
+    let topics = new Map<string, number[]>([['a', [1]]]);
+    const solo = createSolo({
+      client: { leaders: async () => topics } as unknown as Client,
+      holder: { assigned() {}, lost() {}, giveUp: async () => {} },
+      topics: async () => ['a'],
+      discovery: 1_000,
+      clock,
+    });
+    await solo.start();
+    topics = new Map();
+    await clock.advance(1_000);
+    expect(solo.problem).toBeUndefined();
+    await clock.advance(1_000);
+    expect(solo.problem).toBe("topic 'a' does not exist");
+    topics = new Map([['a', [1]]]);
+    await clock.advance(1_000);
+    expect(solo.problem).toBeUndefined();
+    await solo.leave();
+  });
 });

@@ -1,8 +1,29 @@
 import assert from 'node:assert/strict';
 import type { SubscriptionId } from '@nest-messaging/core/contract';
 import { concern } from './guarantee.js';
-import { gate } from './probe.js';
+import { acknowledge, gate } from './probe.js';
 import type { Service } from './service.js';
+
+/** A circuit that a test opens, and a probe that succeeds closes. */
+function circuit() {
+  const opening = new Set<() => void>();
+  const closing = new Set<() => void>();
+  const listeners = (all: Set<() => void>) => (listener: () => void) => {
+    all.add(listener);
+    return { dispose: () => void all.delete(listener) };
+  };
+  return {
+    open: () => opening.forEach((listener) => listener()),
+    breaker: {
+      onBreak: listeners(opening),
+      onReset: listeners(closing),
+      async execute(run: () => Promise<unknown>): Promise<void> {
+        await run();
+        closing.forEach((listener) => listener());
+      },
+    },
+  };
+}
 
 /** The subscription of the service's own group. */
 const own = (service: Service, name: string): SubscriptionId => ({
@@ -106,4 +127,121 @@ export const pause = concern('Pause', (states) => {
       return true;
     });
   });
+
+  states(
+    'While a circuit is open its subscription takes nothing, none of its messages is set aside, and all are handled when it closes',
+    async ({ serve, topic, until }) => {
+      const { open, breaker } = circuit();
+      const handled = new Set<unknown>();
+      let down = true;
+      let failures = 0;
+      let probes = 0;
+      const check = (): void => {
+        if (down) throw new Error('the dependency is down');
+      };
+      const service = await serve([
+        {
+          on: topic(),
+          options: { concurrency: 4 },
+          handle(payload) {
+            // As a breaker does that has counted enough.
+            if (down && ++failures === 3) open();
+            check();
+            handled.add(payload);
+          },
+        },
+      ]);
+      service.engine.subscriptions.pauseWhileOpen(own(service, topic()), {
+        breaker,
+        every: 100,
+        probe() {
+          probes++;
+          check();
+        },
+      });
+      for (let i = 0; i < 20; i++) await service.publish(topic(), i);
+      await until(() => service.count('paused') === 1 && probes >= 2, 'the circuit to be probed');
+      const counted = failures;
+      assert.ok(counted < 20, 'it went on taking messages');
+      down = false;
+      await until(() => handled.size === 20, 'all of them', 30_000);
+      assert.deepEqual(await service.deadLetters(topic()), []);
+      assert.equal(failures, counted);
+    },
+  );
+
+  states(
+    'How much a consumer has in hand can be changed while it runs, and nothing is interrupted',
+    async ({ open, topic, until }) => {
+      const application = await open();
+      const door = gate();
+      let running = 0;
+      let most = 0;
+      const probe = await application.subscribe(topic(), { maxUnsettled: 2 }, async () => {
+        if (probe.seen.length <= 5) {
+          await door.opened;
+          return acknowledge;
+        }
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running--;
+        return acknowledge;
+      });
+      // Where it cannot, the engine begins another in its place.
+      if (!probe.consumer.resize) return;
+      for (let i = 0; i < 20; i++) await application.publish(topic(), `${i}`);
+      await until(() => probe.unsettled === 2, 'as many as at first');
+      probe.consumer.resize(5);
+      await until(() => probe.unsettled === 5, 'as many as from then on');
+      probe.consumer.resize(1);
+      door.open();
+      await until(() => probe.seen.length === 20, 'the rest, one by one');
+      assert.equal(most, 1, 'it kept on to have more in hand');
+      assert.equal(new Set(probe.texts).size, 20);
+    },
+  );
+
+  states(
+    'How many handlers run at a time can be changed while they do, and no message is lost or handled twice',
+    async ({ serve, topic, until }) => {
+      const door = gate();
+      const seen: unknown[] = [];
+      let running = 0;
+      let most = 0;
+      const service = await serve([
+        {
+          on: topic(),
+          options: { concurrency: 1 },
+          async handle(payload) {
+            most = Math.max(most, ++running);
+            if (String(payload).startsWith('held')) await door.opened;
+            running--;
+            seen.push(payload);
+          },
+        },
+      ]);
+      const { resize, list } = service.engine.subscriptions;
+      const id = own(service, topic());
+      const publish = async (name: string, count: number): Promise<void> => {
+        for (let i = 0; i < count; i++) await service.publish(topic(), `${name} ${i}`);
+      };
+      await publish('first', 5);
+      await until(() => seen.length === 5, 'those handled one by one');
+      assert.equal(most, 1);
+      await resize(id, 4);
+      assert.equal(list()[0]!.concurrency, 4);
+      await publish('held', 8);
+      await until(() => running === 4, 'four at a time');
+      door.open();
+      await until(() => seen.length === 13, 'those handled by four');
+      assert.equal(most, 4);
+      await resize(id, 1);
+      most = 0;
+      await publish('last', 5);
+      await until(() => seen.length === 18, 'those handled one by one again');
+      assert.equal(most, 1);
+      assert.equal(new Set(seen).size, 18);
+      assert.equal(service.count('handled'), 18);
+    },
+  );
 });

@@ -10,6 +10,8 @@ export interface Hooks {
   readonly away: () => Promise<() => Promise<void>>;
   /** Cuts every connection there is, without a word to either side; the broker can be reached again at once. */
   readonly cut: () => Promise<void>;
+  /** Deletes the queue or the topic that a subscription takes its messages from. */
+  readonly vanish: (subscription: Subscription, environment: Environment) => Promise<void>;
   /** Publishes as a producer that has never heard of the module. */
   readonly foreign: (destination: Destination, body: Uint8Array, headers?: Headers) => Promise<void>;
   /** Reads what was published, as a consumer that has never heard of the module: from now on, until it is stopped. */
