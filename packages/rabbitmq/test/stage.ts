@@ -25,6 +25,7 @@ export interface Probe {
   readonly seen: (Delivery & { readonly text: string; readonly at: number })[];
   readonly texts: string[];
   readonly subscription: Subscription;
+  resize(maxUnsettled: number): void;
   stop(): Promise<void>;
 }
 
@@ -147,6 +148,7 @@ export function useStage(url: () => string = rabbitmqUrl): () => Stage {
               return seen.map(({ text }) => text);
             },
             subscription,
+            resize: (maxUnsettled) => consumer.resize!(maxUnsettled),
             stop: () => consumer.stop(),
           };
         },

@@ -45,12 +45,12 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
 }
 
 function tellingOf(
-  handle: DeliveryHandler,
+  dispatch: DeliveryHandler,
   { source, options: { group } }: DispatcherParts,
   following: Following,
 ): DeliveryHandler {
   return async (delivery) => {
-    const settlement = await handle(delivery);
+    const settlement = await dispatch(delivery);
     return following.settle({ message: delivery.message, source, group }, settlement);
   };
 }

@@ -15,7 +15,7 @@ export interface Handling extends Handed {
 }
 
 /** How an attempt ended that failed. */
-interface Failed extends Handling {
+export interface Failed extends Handling {
   readonly error: unknown;
   /** Milliseconds that the handler ran; left out where none did. */
   readonly duration?: number;
@@ -47,7 +47,7 @@ export type EngineEvent =
   | ({ readonly type: 'discarded' } & Failed)
   | ({ readonly type: 'expired' } & Handling)
   /** Returned to the broker; with the error, where a handler failed and that is not the message's fault. */
-  | ({ readonly type: 'released'; readonly error?: unknown } & Handling);
+  | ({ readonly type: 'released' } & Handling & Partial<Pick<Failed, 'error' | 'duration'>>);
 
 export type Observer = (event: EngineEvent) => void;
 

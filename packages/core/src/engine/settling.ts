@@ -9,7 +9,7 @@ import {
   type Settlement,
 } from '../contract/index.js';
 import type { Codec } from './codec.js';
-import type { Handling, Observer } from './events.js';
+import type { Failed, Handling, Observer } from './events.js';
 import { failureOf } from './failure.js';
 import { retriesInPlace, type ResolvedHandlerOptions } from './handler-options.js';
 import { delayAfter } from './retry-policy.js';
@@ -101,8 +101,8 @@ export function createSettling(parts: SettlingParts): Settling {
     attempt,
   });
 
-  function release(about: Attempt, error?: unknown): Settlement {
-    observe({ type: 'released', ...handling(about), ...(error !== undefined && { error }) });
+  function release(about: Attempt, failed?: Pick<Failed, 'error' | 'duration'>): Settlement {
+    observe({ type: 'released', ...handling(about), ...failed });
     return { type: 'release' };
   }
 
@@ -117,7 +117,7 @@ export function createSettling(parts: SettlingParts): Settling {
       thrown instanceof PoisonError ||
       error instanceof DeadLetter ||
       (!(error instanceof RetryLater) && options.retry.never.some((never) => error instanceof never));
-    if (!final && !(error instanceof Discard) && parts.excused()) return release(about, error);
+    if (!final && !(error instanceof Discard) && parts.excused()) return release(about, { error, duration });
     const hopeless = final || attempt >= options.retry.attempts;
     if (error instanceof Discard || (hopeless && (options.broadcast || !options.deadLetter))) {
       observe({ type: 'discarded', ...handling(about), error, duration });

@@ -79,20 +79,20 @@ export interface MessagingEventMap {
   discarded: FailureFacts;
   /** Nobody wanted it any more when it came. */
   expired: AttemptFacts;
-  /** Returned to the broker: unhandled, such as at shutdown, or failed while its circuit is open, with the error. */
-  released: AttemptFacts & { readonly error?: ErrorText };
+  /** Returned to the broker, such as at shutdown; with `error` where its handler failed while its circuit was open. */
+  released: AttemptFacts & Partial<Pick<FailureFacts, 'error' | 'duration'>>;
   /** It stays with the broker, and comes again. */
   'settlement-failed': OfSubscription & {
     readonly id: string;
     readonly settlement: Settlement['type'];
     readonly error: ErrorText;
   };
-  /** It takes nothing more in this process, or goes on, as an operator or its circuit wanted. */
+  /** It takes nothing more in this process, or goes on: an operator or its circuit wanted it so. */
   paused: OfSubscription;
   resumed: OfSubscription;
-  /** Handlers at a time in this process, from now on. */
+  /** An operator changed how much is handled at a time in this process. */
   resized: OfSubscription & { readonly concurrency: number };
-  /** The circuit that it depends on. */
+  /** The circuit that it depends on, in this process. */
   'circuit-opened': OfSubscription;
   'circuit-closed': OfSubscription;
   /** The group was set back; milliseconds since 1970. */
@@ -128,7 +128,11 @@ export const TOLD: {
   'dead-lettered': factsOfFailure,
   discarded: factsOfFailure,
   expired: factsOfAttempt,
-  released: (connection, event) => ({ ...factsOfAttempt(connection, event), ...reasonOf(event.error) }),
+  released: (connection, event) => ({
+    ...factsOfAttempt(connection, event),
+    ...reasonOf(event.error),
+    duration: event.duration,
+  }),
   'settlement-failed': (connection, { subscription, messageId, settlement, error }) => ({
     connection,
     subscription,
@@ -136,23 +140,13 @@ export const TOLD: {
     settlement,
     error: textOf(error),
   }),
-  paused: factsOfSubscription,
-  resumed: factsOfSubscription,
-  resized: (connection, event) => ({
-    ...factsOfSubscription(connection, event),
-    concurrency: event.concurrency,
-  }),
-  'circuit-opened': factsOfSubscription,
-  'circuit-closed': factsOfSubscription,
-  replayed: (connection, event) => ({ ...factsOfSubscription(connection, event), from: event.from }),
+  paused: (connection, { subscription }) => ({ connection, subscription }),
+  resumed: (connection, { subscription }) => ({ connection, subscription }),
+  resized: (connection, { subscription, concurrency }) => ({ connection, subscription, concurrency }),
+  'circuit-opened': (connection, { subscription }) => ({ connection, subscription }),
+  'circuit-closed': (connection, { subscription }) => ({ connection, subscription }),
+  replayed: (connection, { subscription, from }) => ({ connection, subscription, from }),
 };
-
-function factsOfSubscription(
-  connection: string,
-  { subscription }: { readonly subscription: string },
-): OfSubscription {
-  return { connection, subscription };
-}
 
 function textOf(error: unknown): ErrorText {
   const { name, message, code } = failureOf(error, 0);

@@ -13,6 +13,7 @@ import {
   type MessagingEventMap,
 } from '@nest-messaging/core';
 import type { Environment } from '@nest-messaging/core/contract';
+import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel';
 import { AT_ONCE, start } from '../support/application.js';
 
 @Injectable()
@@ -168,13 +169,46 @@ describe('MessagingEvents', () => {
     events.on('paused', (event) => told.push(event));
     events.on('resumed', (event) => told.push(event));
     const subscriptions = app.get(Subscriptions);
+    events.on('resized', (event) => told.push(event));
     await subscriptions.pause({ topic: 'order.*', group: 'billing' });
     await subscriptions.resume({ topic: 'order.*', group: 'billing' });
+    await subscriptions.setConcurrency({ topic: 'order.*', group: 'billing' }, 3);
     const subscription = expect.stringContaining('order.*');
     expect(told).toEqual([
       { connection: 'default', subscription },
       { connection: 'default', subscription },
+      { connection: 'default', subscription, concurrency: 3 },
     ]);
+  });
+
+  it('tells when a circuit opens and closes, and what failed meanwhile', async () => {
+    const breaker = circuitBreaker(handleAll, { halfOpenAfter: 1, breaker: new ConsecutiveBreaker(1) });
+    @Injectable()
+    class Charges {
+      @OnEvent('charge')
+      on(): Promise<void> {
+        return breaker.execute(() => {
+          throw new TypeError('503');
+        });
+      }
+    }
+    const { app, bus, until } = await start({ providers: [Charges] });
+    const events = app.get(MessagingEvents);
+    const opened = await heard(events, 'circuit-opened');
+    const closed = await heard(events, 'circuit-closed');
+    const released = await heard(events, 'released');
+    app.get(Subscriptions).pauseWhileOpen({ topic: 'charge' }, breaker, { probe() {}, every: 5 });
+    await bus.publish('charge', 1, { messageId: 'm1' });
+    await until('circuit-closed');
+    const subscription = "topic 'charge' of group 'shop'";
+    expect(opened[0]).toEqual({ connection: 'default', subscription });
+    expect(closed[0]).toEqual({ connection: 'default', subscription });
+    expect(released[0]).toMatchObject({
+      id: 'm1',
+      attempt: 1,
+      error: { name: 'TypeError', message: '503' },
+      duration: expect.any(Number),
+    });
   });
 
   it('is not changed by a listener that throws, rejects or changes what it is told', async () => {

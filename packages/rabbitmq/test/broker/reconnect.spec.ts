@@ -211,6 +211,77 @@ describe('A connection', () => {
   });
 });
 
+describe('A consumer that was told to have more in hand', () => {
+  it('has so much after its connection was cut, too, and leaves no consumer behind when it stops', async () => {
+    const { open, mark, foreign } = stage();
+    const proxy = await proxied();
+    const application = await open({
+      url: proxy.url,
+      client: { recovery: { initialDelay: 10, maxDelay: 50 } },
+    });
+    let inHand = 0;
+    let door: { opened: Promise<void>; open: () => void };
+    const close = (): void => {
+      let letGo = (): void => undefined;
+      door = { opened: new Promise((resolve) => (letGo = resolve)), open: () => letGo() };
+    };
+    close();
+    const probe = await application.subscribe(
+      'a',
+      async () => {
+        inHand++;
+        await door.opened;
+        inHand--;
+        return acknowledge;
+      },
+      { maxUnsettled: 2 },
+    );
+    const { channel } = await foreign();
+    const queue = async () => channel.checkQueue(`${mark}.group.a`);
+    const publish = async (): Promise<void> => {
+      for (let i = 0; i < 20; i++) await application.publish('a', `${i}`);
+    };
+    await publish();
+    await until(() => inHand === 2, 'as many as at first');
+    probe.resize(5);
+    await until(() => inHand === 5, 'as many as from then on');
+    proxy.cut();
+    await until(async () => (await queue()).messageCount === 15, 'all but five of them to be out again');
+    door!.open();
+    await until(async () => inHand === 0 && (await queue()).messageCount === 0, 'all to be handled');
+    close();
+    await publish();
+    await until(() => inHand === 5, 'as many on the next connection');
+    door!.open();
+    await until(async () => (await queue()).messageCount === 0, 'the rest');
+    // A quorum queue counts one that was cancelled until nothing of it is unsettled.
+    await until(async () => (await queue()).consumerCount === 1, 'the consumers before to be gone');
+    await probe.stop();
+    await until(async () => (await queue()).consumerCount === 0, 'no consumer');
+  });
+});
+
+describe('A connection whose attempts the application has limited', () => {
+  it('gives up in the end, and says in health that it does not come back by itself', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const { transport, subscribe } = await open({
+      url: proxy.url,
+      client: { recovery: { initialDelay: 10, maxDelay: 20, maxRetries: 2 } },
+    });
+    await subscribe('a');
+    const parts = async () => (await transport.health()).parts;
+    expect((await parts()).filter(({ gaveUp }) => gaveUp)).toEqual([]);
+    const back = await proxy.away();
+    await until(async () => (await parts()).filter(({ gaveUp }) => gaveUp).length === 2, 'both to give up');
+    for (const { ready, reason } of (await parts()).filter(({ gaveUp }) => gaveUp)) {
+      expect(ready).toBe(false);
+      expect(reason).toMatch(/^gave up connecting: /);
+    }
+    await back();
+  });
+});
+
 describe('Under load', () => {
   it('cut connections cost neither a resolved message nor a handler', async () => {
     const { open } = stage();
