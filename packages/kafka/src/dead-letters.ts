@@ -1,15 +1,20 @@
 import {
+  describeSubscription,
+  noPosition,
+  TopologyError,
   UnsupportedError,
   type Clock,
   type DeadLetteredMessage,
   type DeadLetterStore,
   type SubscriptionId,
+  type Taking,
 } from '@nest-messaging/core/contract';
+import { askForEach } from './at-a-time.js';
 import type { Client, NewRecord, StoredRecord } from './driver/driver.js';
 import { readRange } from './fetching.js';
 import type { Publisher } from './publisher.js';
 import { subscriptionNames, type Owner } from './topology.js';
-import { copyForRetry, isNote, note, readDeadLetter } from './wire.js';
+import { copyForRetry, isNote, note, readDeadLetter, restoredDeadLetter } from './wire.js';
 
 export interface DeadLettersParts {
   readonly owner: Owner;
@@ -33,10 +38,20 @@ interface Range {
   readonly end: number;
 }
 
+/** A letter, where it was found. */
+interface Found {
+  readonly range: Range;
+  readonly record: StoredRecord;
+  readonly letter: DeadLetteredMessage;
+}
+
 /**
  * A topic keeps everything, so that what is redriven or purged is noted in the topic itself, in the letter's own
  * partition. Notes do not vanish, as positions of a group without members do after 7 days, and several who look at
  * a time do not undo each other's. What is gone from the beginning of a partition is deleted for good.
+ *
+ * A note lies behind the letters it tells of, so that a look reads what it looks at twice: for notes, then for letters.
+ * One that begins at a position reads nothing before it.
  */
 export function createDeadLetters({
   owner,
@@ -45,10 +60,14 @@ export function createDeadLetters({
   clock,
   closed,
 }: DeadLettersParts): DeadLetterStore {
+  /** Topics that letters were restored to. */
+  const known = new Set<string>();
+
   const read = (range: Range): AsyncGenerator<StoredRecord> =>
     readRange(client, { ...range, offset: range.first }, range.end, clock, closed);
 
-  const ranges = async (topic: string): Promise<Range[]> => {
+  const rangesOf = async (topic: string, after?: string): Promise<Range[]> => {
+    const from = after === undefined ? [] : offsetsIn(after);
     if (!(await client.leaders([topic])).has(topic)) return [];
     const [first, end] = await Promise.all([
       client.offsets(topic, 'earliest'),
@@ -57,7 +76,7 @@ export function createDeadLetters({
     return first.map((offset, partition) => ({
       topic,
       partition,
-      first: offset,
+      first: Math.max(offset, from[partition] ?? 0),
       end: end[partition] ?? offset,
     }));
   };
@@ -71,92 +90,153 @@ export function createDeadLetters({
     return gone;
   };
 
-  async function* letters(range: Range, gone: ReadonlySet<number>): AsyncGenerator<StoredRecord> {
+  async function* lettersIn(range: Range): AsyncGenerator<StoredRecord, undefined> {
+    const gone = await goneFrom(range);
     for await (const record of read(range)) if (!isNote(record) && !gone.has(record.offset)) yield record;
   }
 
-  /** Where the first letter is that is still there: everything before it can be deleted. */
-  const firstLeft = async (range: Range, gone: ReadonlySet<number>): Promise<number> => {
-    for await (const { offset } of letters(range, gone)) return offset;
-    return range.end;
-  };
+  /** Those of all partitions, oldest first. Of each partition no more than one answer to a fetch is in memory. */
+  async function* lettersOf(id: SubscriptionId, ranges: readonly Range[]): AsyncGenerator<Found, undefined> {
+    const open = ranges.map((range) => ({ range, records: lettersIn(range), next: range.first }));
+    try {
+      const heads = await askForEach(open, async (one) => ({ one, head: await one.records.next() }));
+      for (;;) {
+        let oldest: (typeof heads)[number] | undefined;
+        for (const each of heads)
+          if (!each.head.done && (!oldest || each.head.value.timestamp < oldest.head.value!.timestamp))
+            oldest = each;
+        if (!oldest?.head.value) return;
+        const { one, head } = oldest;
+        const record = head.value!;
+        one.next = record.offset + 1;
+        const letter = readDeadLetter(record, id, owner);
+        const position = open.map(({ next }) => next).join('.');
+        yield { range: one.range, record, letter: { ...letter, position } };
+        oldest.head = await one.records.next();
+      }
+    } finally {
+      await Promise.all(open.map(({ records }) => records.return(undefined)));
+    }
+  }
 
-  /** Takes out those with the given ids, or all, `WINDOW` at a time; `first` is done with each before it is gone. */
+  /**
+   * Takes out those that are meant, `WINDOW` at a time, and what there is before waiting for an answer that takes its
+   * time; `first` is done with each before it is gone.
+   */
   const takeOut = async (
     id: SubscriptionId,
-    ids: ReadonlySet<string> | undefined,
-    first: (record: StoredRecord, letter: DeadLetteredMessage) => Promise<void>,
+    { select, signal, onGone }: Taking = {},
+    first: (found: Found) => Promise<void>,
   ): Promise<number> => {
     const { dead } = subscriptionNames(owner, id);
+    const ranges = await rangesOf(dead);
+    /** Where the first letter is that is still there: everything before it can be deleted. */
+    const left = new Map(ranges.map((range) => [range, range.end]));
     let count = 0;
-    for (const range of await ranges(dead)) {
-      const gone = await goneFrom(range);
-      let batch: StoredRecord[] = [];
-      let failure: { readonly error: unknown } | undefined;
-      const settle = async (): Promise<void> => {
-        const outcomes = await Promise.allSettled(
-          batch.map((record) => first(record, readDeadLetter(record, id.source, owner, id.group))),
-        );
-        const done = batch
-          .filter((_, at) => outcomes[at]!.status === 'fulfilled')
-          .map(({ offset }) => offset);
-        const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-        if (failed) failure ??= { error: failed.reason };
-        batch = [];
-        if (done.length === 0) return;
-        await publisher.send(
-          { record: (): NewRecord => note(dead, range.partition, GONE, done), needs: [] },
-          closed,
-        );
-        for (const offset of done) gone.add(offset);
-        count += done.length;
-      };
-      for await (const record of letters(range, gone)) {
-        if (ids && !ids.has(readDeadLetter(record, id.source, owner, id.group).message.id)) continue;
-        batch.push(record);
+    let batch: Found[] = [];
+    let failure: { readonly error: unknown } | undefined;
+
+    const keep = ({ range, record }: Found): void =>
+      void left.set(range, Math.min(left.get(range)!, record.offset));
+
+    const settle = async (): Promise<void> => {
+      const settling = batch;
+      batch = [];
+      const outcomes = await Promise.allSettled(settling.map(first));
+      const done = new Map<Range, Found[]>();
+      for (const [at, outcome] of outcomes.entries()) {
+        const found = settling[at]!;
+        if (outcome.status === 'fulfilled') done.set(found.range, [...(done.get(found.range) ?? []), found]);
+        else failure ??= { error: outcome.reason };
+      }
+      await Promise.all(
+        Array.from(done, async ([{ partition }, those]) => {
+          const offsets = those.map(({ record }) => record.offset);
+          try {
+            await publisher.send(
+              { record: (): NewRecord => note(dead, partition, GONE, offsets), needs: [] },
+              closed,
+            );
+          } catch (error) {
+            failure ??= { error };
+            return;
+          }
+          count += those.length;
+          for (const { letter } of those) onGone?.(letter);
+        }),
+      );
+    };
+
+    try {
+      for await (const found of lettersOf(id, ranges)) {
+        signal?.throwIfAborted();
+        let wanted = select?.(found.letter) ?? true;
+        if (typeof wanted !== 'boolean') {
+          const [answer] = await Promise.allSettled([wanted, settle()]);
+          if (answer.status === 'rejected') throw answer.reason;
+          wanted = answer.value;
+        }
+        if (wanted) batch.push(found);
+        else keep(found);
         if (batch.length >= WINDOW) await settle();
         if (failure) break;
       }
-      await settle();
-      if (failure) throw failure.error;
-      const left = await firstLeft(range, gone);
-      // Where the user may not delete, the notes tell the same.
-      if (left > range.first)
-        await client
-          .deleteRecords([{ topic: dead, partition: range.partition, offset: left }])
-          .catch(() => {});
+    } catch (error) {
+      failure ??= { error };
     }
+    await settle();
+    if (failure) throw failure.error;
+    const trimmed = [...left].filter(([{ first: from }, offset]) => offset > from);
+    // Where the user may not delete, the notes tell the same.
+    if (trimmed.length > 0)
+      await client
+        .deleteRecords(trimmed.map(([{ partition }, offset]) => ({ topic: dead, partition, offset })))
+        .catch(() => {});
     return count;
   };
 
   return {
-    async list(id, limit) {
-      const found: { readonly at: number; readonly letter: DeadLetteredMessage }[] = [];
-      if (limit <= 0) return [];
-      for (const range of await ranges(subscriptionNames(owner, id).dead)) {
-        const gone = await goneFrom(range);
-        let left = limit;
-        for await (const record of letters(range, gone)) {
-          found.push({ at: record.timestamp, letter: readDeadLetter(record, id.source, owner, id.group) });
-          if (--left === 0) break;
-        }
+    async *browse(id, { select, signal, after, limit = Number.POSITIVE_INFINITY } = {}) {
+      if (limit < 1) return;
+      let left = limit;
+      for await (const { letter } of lettersOf(id, await rangesOf(subscriptionNames(owner, id).dead, after))) {
+        signal?.throwIfAborted();
+        if (!((await select?.(letter)) ?? true)) continue;
+        yield letter;
+        if (--left < 1) return;
       }
-      return found
-        .sort((a, b) => a.at - b.at)
-        .slice(0, limit)
-        .map(({ letter }) => letter);
     },
 
-    redrive(id, ids) {
+    redrive(id, taking) {
       const { retry } = subscriptionNames(owner, id);
-      return takeOut(id, ids, async (record, { message }) => {
+      // Those of a key are in one partition, and are sent in their order: so they arrive in one, too.
+      return takeOut(id, taking, async ({ record, letter: { message } }) => {
         const copy = copyForRetry(record, retry, { id: message.id });
         await publisher.send({ record: () => copy, needs: [] }, closed);
       });
     },
 
-    purge: (id, ids) => takeOut(id, ids, async () => {}),
+    purge: (id, taking) => takeOut(id, taking, async () => {}),
+
+    async restore(id, letter, signal = closed) {
+      const { dead } = subscriptionNames(owner, id);
+      const record = restoredDeadLetter(dead, letter);
+      // Asked about before, since a broker may make any topic that is written to.
+      if (!known.has(dead) && !(await client.leaders([dead])).has(dead))
+        throw new TopologyError(
+          `topic '${dead}' does not exist, or the user may not see it: there is nowhere to set aside what is of ${describeSubscription(id)}`,
+        );
+      known.add(dead);
+      await publisher.send({ record: () => record, needs: [] }, signal);
+    },
   };
+}
+
+/** Where to go on in each partition. */
+function offsetsIn(position: string): number[] {
+  const offsets = position.split('.').map((text) => (/^\d+$/.test(text) ? Number(text) : Number.NaN));
+  if (offsets.every(Number.isSafeInteger)) return offsets;
+  throw noPosition(position);
 }
 
 function offsetsOf({ value, topic, offset }: StoredRecord): number[] {

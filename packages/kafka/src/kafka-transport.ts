@@ -298,14 +298,16 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     };
   };
 
+  const refusal = (id: SubscriptionId, error: unknown): unknown =>
+    requestError(options.brokers, subscriptionNames(owner, id).group, describeSubscription(id), error);
+
   /** Asks about a subscription. @throws {ConnectionError | ClosedError | TopologyError} and nothing of the driver's */
   const about = async <T>(id: SubscriptionId, ask: (now: Open) => Promise<T>): Promise<T> => {
     const now = checkOpen();
     try {
       return await ask(now);
     } catch (error) {
-      const { group } = subscriptionNames(owner, id);
-      throw requestError(options.brokers, group, describeSubscription(id), error);
+      throw refusal(id, error);
     }
   };
 
@@ -327,9 +329,17 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   };
 
   const deadLetters: DeadLetterStore = {
-    list: (id, limit) => about(id, (now) => now.deadLetters.list(id, limit)),
-    redrive: (id, ids) => about(id, (now) => now.deadLetters.redrive(id, ids)),
-    purge: (id, ids) => about(id, (now) => now.deadLetters.purge(id, ids)),
+    async *browse(id, browsing) {
+      const now = checkOpen();
+      try {
+        yield* now.deadLetters.browse(id, browsing);
+      } catch (error) {
+        throw refusal(id, error);
+      }
+    },
+    redrive: (id, taking) => about(id, (now) => now.deadLetters.redrive(id, taking)),
+    purge: (id, taking) => about(id, (now) => now.deadLetters.purge(id, taking)),
+    restore: (id, letter, signal) => about(id, (now) => now.deadLetters.restore(id, letter, signal)),
   };
 
   return {

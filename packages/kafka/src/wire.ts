@@ -1,12 +1,15 @@
 import {
   cloudEventReader,
   cloudEventWriter,
+  InvalidMessageError,
   isPattern,
   MODULE_PREFIX,
+  type DeadLetterContent,
   type DeadLetteredMessage,
   type Destination,
   type Failure,
   type Message,
+  type SubscriptionId,
 } from '@nest-messaging/core/contract';
 import type { NewRecord, StoredRecord } from './driver/driver.js';
 import { eventOfTopic, type Owner } from './topology.js';
@@ -210,27 +213,57 @@ export interface Obituary {
   readonly firstFailedAt: number;
 }
 
-export function copyForDeadLetters(record: StoredRecord, topic: string, obituary: Obituary): NewRecord {
-  const { id, failure, attempts, group, firstFailedAt } = obituary;
-  return copy(record, topic, {
-    [HEADER.id]: id,
-    [HEADER.firstFailedAt]: firstFailedAt,
-    [HEADER.errorName]: shortened(failure.name),
-    [HEADER.error]: shortened(failure.message),
-    [HEADER.errorCode]: failure.code === undefined ? undefined : shortened(failure.code),
-    [HEADER.failedAt]: failure.at,
-    [HEADER.attempts]: attempts,
-    [HEADER.group]: group,
-  });
+const marksOf = ({ id, failure, attempts, group, firstFailedAt }: Obituary): Values => ({
+  [HEADER.id]: id,
+  [HEADER.firstFailedAt]: firstFailedAt,
+  [HEADER.errorName]: shortened(failure.name),
+  [HEADER.error]: shortened(failure.message),
+  [HEADER.errorCode]: failure.code === undefined ? undefined : shortened(failure.code),
+  [HEADER.failedAt]: failure.at,
+  [HEADER.attempts]: attempts,
+  [HEADER.group]: group,
+});
+
+export const copyForDeadLetters = (record: StoredRecord, topic: string, obituary: Obituary): NewRecord =>
+  copy(record, topic, marksOf(obituary));
+
+/** Topic, partition and offset as one text. No topic has a slash in its name. */
+const ORIGIN = /^([^/]+)\/(\d+)\/(\d+)$/;
+
+function originOf(found: Readonly<Record<string, string>>): string | undefined {
+  const origin = `${found[HEADER.topic]}/${found[HEADER.partition]}/${found[HEADER.offset]}`;
+  return ORIGIN.test(origin) ? origin : undefined;
+}
+
+/** A dead letter made anew of what is known of it. @throws {InvalidMessageError} if nothing here is called so */
+export function restoredDeadLetter(topic: string, letter: DeadLetterContent): NewRecord {
+  const { message, origin, ...obituary } = letter;
+  const [, from, partition, offset] = (origin === undefined ? undefined : ORIGIN.exec(origin)) ?? [];
+  if (origin !== undefined && from === undefined)
+    throw new InvalidMessageError(
+      `dead letter ${message.id} comes from '${origin}': expected topic/partition/offset, as Kafka's have it; leave it out`,
+    );
+  const record = toRecord(topic, message);
+  return {
+    ...record,
+    headers: [
+      ...record.headers,
+      ...toHeaders({
+        [HEADER.topic]: from,
+        [HEADER.partition]: partition,
+        [HEADER.offset]: offset,
+        ...marksOf({ ...obituary, id: message.id }),
+      }),
+    ],
+  };
 }
 
 /** Reads a record of a topic of dead letters; someone else may have put it there. */
 export function readDeadLetter(
   record: StoredRecord,
-  source: Destination,
+  { source, group }: SubscriptionId,
   owner: Owner,
-  group: string,
-): DeadLetteredMessage {
+): Omit<DeadLetteredMessage, 'position'> {
   const found = lastTexts(record);
   const { message, firstFailedAt } = read(record, source, owner);
   const at = whole(found[HEADER.failedAt]) ?? record.timestamp;
@@ -246,6 +279,7 @@ export function readDeadLetter(
     attempts: whole(found[HEADER.attempts]) ?? 0,
     group: found[HEADER.group] ?? group,
     firstFailedAt: firstFailedAt ?? at,
+    origin: originOf(found),
     raw: record.raw,
   };
 }

@@ -1,5 +1,6 @@
-import { MODULE_PREFIX, type Failure } from '@nest-messaging/core/contract';
+import { MODULE_PREFIX, type DeadLetterContent, type Failure } from '@nest-messaging/core/contract';
 import type { Message as AmqpMessage } from 'amqplib';
+import { eventsExchange, queueName, type Owner } from './topology.js';
 import {
   carriedOf,
   HEADER,
@@ -7,6 +8,7 @@ import {
   isOfBroker,
   isTime,
   notated,
+  toProperties,
   type Carried,
   type Properties,
 } from './wire.js';
@@ -119,4 +121,22 @@ export function deadLetterProperties(original: AmqpMessage, id: string, obituary
       [HEADER.queue]: queue,
     },
   };
+}
+
+/** A dead letter made anew of what is known of it, as if its message had come from `queue` a second time. */
+export function restoredProperties(
+  owner: Owner,
+  { message, failure, attempts, group, firstFailedAt }: DeadLetterContent,
+  queue: string,
+): Properties {
+  const { kind, name } = message.destination;
+  const [exchange, routingKey] =
+    kind === 'queue' ? ['', queueName(owner, name)] : [eventsExchange(owner), name];
+  const { appId: _, ...properties } = toProperties(message, '');
+  const original = {
+    content: Buffer.alloc(0),
+    fields: { exchange, routingKey, deliveryTag: 0, redelivered: false },
+    properties,
+  } as unknown as AmqpMessage;
+  return deadLetterProperties(original, message.id, { failure, attempts, group, queue, firstFailedAt });
 }

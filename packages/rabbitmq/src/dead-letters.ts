@@ -1,8 +1,15 @@
 import {
   ConnectionError,
+  describeSubscription,
+  InvalidMessageError,
+  noPosition,
+  TopologyError,
   UnsupportedError,
+  type Browsing,
+  type Choice,
   type Clock,
   type DeadLetteredMessage,
+  type DeadLetterContent,
   type DeadLetterStore,
   type SubscriptionId,
   type TransportEvent,
@@ -10,11 +17,11 @@ import {
 import type { Channel, ChannelModel, GetMessage } from 'amqplib';
 import { openChannel } from './channel.js';
 import type { Connection } from './connection.js';
-import { copyProperties } from './copy.js';
+import { copyProperties, restoredProperties } from './copy.js';
 import { CODE, lostConnection, replyCode } from './errors.js';
 import type { Publisher } from './publisher.js';
 import { deadQueue, queueName, type Owner } from './topology.js';
-import { HEADER, read, readDeadLetter } from './wire.js';
+import { HEADER, readDeadLetter } from './wire.js';
 
 export interface DeadLettersParts {
   readonly owner: Owner;
@@ -30,10 +37,28 @@ const IDLE = 5_000;
 /** Redriven and not yet confirmed, at most. */
 const WINDOW = 100;
 
+const never = new AbortController().signal;
+
+/** A look at a queue of dead letters, under way. */
+interface Look {
+  readonly channel: Channel;
+  readonly queue: string;
+  /** What went wrong, for people; undefined if it is that there is no such queue. */
+  readonly explain: (error: unknown) => unknown;
+  /** Puts back what was not settled. */
+  readonly end: () => Promise<void>;
+}
+
+interface Found {
+  readonly raw: GetMessage;
+  readonly letter: DeadLetteredMessage;
+}
+
 /**
  * Looks through dead letters by getting them without acknowledging, on a channel of its own: what is not settled when
  * that is done goes back to its place, since a quorum queue keeps what was returned before the rest and in order.
- * Each look counts as a delivery, which is why the queue's delivery limit is out of reach.
+ * Each look counts as a delivery, which is why the queue's delivery limit is out of reach. Nothing can be begun in the
+ * middle: each letter is a request, and those before a position are got as well.
  *
  * On a connection of its own, because RabbitMQ closes not the channel but the connection of a `basic.get` from a quorum
  * queue that is just being deleted, made or moved (541, `noproc`): no consumer shall go with it.
@@ -46,40 +71,26 @@ export function createDeadLetters({
   report,
 }: DeadLettersParts): DeadLetterStore & { close(): Promise<void> } {
   /** One look at a queue at a time, since what one has in hand another does not see. */
-  const looks = new Map<string, Promise<unknown>>();
+  const looks = new Map<string, Promise<void>>();
+  /** Places that letters were restored to, each with whether it is there. */
+  const places = new Map<string, Promise<void>>();
 
-  const alone = async <T>(queue: string, work: () => Promise<T>): Promise<T> => {
-    const before = looks.get(queue) ?? Promise.resolve();
-    const mine = before.then(work, work);
+  /** Waits for its turn at a queue; answers what ends it. */
+  const turnAt = async (queue: string): Promise<() => void> => {
+    const before = looks.get(queue);
+    let end!: () => void;
+    const mine = new Promise<void>((resolve) => (end = resolve));
     looks.set(queue, mine);
-    try {
-      return await mine;
-    } finally {
+    await before;
+    return () => {
       if (looks.get(queue) === mine) looks.delete(queue);
-    }
+      end();
+    };
   };
 
   let connection: Connection | undefined;
   let users = 0;
   let cancelIdle = (): void => undefined;
-
-  const use = async <T>(work: (connection: Connection, model: ChannelModel) => Promise<T>): Promise<T> => {
-    cancelIdle();
-    users++;
-    const mine = (connection ??= connect());
-    try {
-      await mine.open();
-      const { model } = mine;
-      if (!model) throw lostConnection(mine.address);
-      return await work(mine, model);
-    } catch (error) {
-      // The next look makes a new one rather than wait for this one.
-      if (!mine.model && connection === mine) void close();
-      throw error;
-    } finally {
-      if (--users === 0) cancelIdle = clock.schedule(() => void close(), IDLE);
-    }
-  };
 
   const close = async (): Promise<void> => {
     cancelIdle();
@@ -88,87 +99,205 @@ export function createDeadLetters({
     await mine?.close();
   };
 
+  const begin = async (id: SubscriptionId): Promise<Look> => {
+    const queue = deadQueue(owner, id);
+    const endTurn = await turnAt(queue);
+    cancelIdle();
+    users++;
+    const mine = (connection ??= connect());
+    let model: ChannelModel | undefined;
+
+    const explain = (error: unknown, said?: Error): unknown => {
+      if (replyCode(error) === CODE.notFound) return undefined;
+      if (replyCode(said) === CODE.preconditionFailed)
+        return new ConnectionError(
+          `RabbitMQ took the dead letters in '${queue}' back, because they were looked at for longer than its consumer_timeout: call again`,
+          { cause: said },
+        );
+      return mine.model === model ? error : lostConnection(mine.address, mine.protocolError ?? error);
+    };
+    const leave = (): void => {
+      // The next look makes a new one rather than wait for this one.
+      if (!mine.model && connection === mine) void close();
+      if (--users === 0) cancelIdle = clock.schedule(() => void close(), IDLE);
+      endTurn();
+    };
+
+    try {
+      await mine.open();
+      model = mine.model;
+      if (!model) throw lostConnection(mine.address);
+      const guarded = await openChannel(model, report);
+      return {
+        queue,
+        channel: guarded.channel,
+        explain: (error) => explain(error, guarded.error),
+        async end() {
+          try {
+            // Said aloud before the channel closes, so that the next look finds everything in its place.
+            if (guarded.open) guarded.channel.nackAll(true);
+            await guarded.close();
+          } finally {
+            leave();
+          }
+        },
+      };
+    } catch (error) {
+      leave();
+      throw model ? explain(error) : error;
+    }
+  };
+
   /** Calls `work` on the queue of dead letters; answers `none` if there is no such queue. */
-  const look = <T>(
+  const look = async <T>(
     id: SubscriptionId,
     none: T,
     work: (channel: Channel, queue: string) => Promise<T>,
   ): Promise<T> => {
-    const queue = deadQueue(owner, id);
-    return alone(queue, () =>
-      use(async (mine, model) => {
-        const guarded = await openChannel(model, report);
-        try {
-          return await work(guarded.channel, queue);
-        } catch (error) {
-          if (replyCode(error) === CODE.notFound) return none;
-          throw mine.model === model ? error : lostConnection(mine.address, mine.protocolError ?? error);
-        } finally {
-          // Said aloud before the channel closes, so that the next look finds everything in its place.
-          if (guarded.open) guarded.channel.nackAll(true);
-          await guarded.close();
-        }
-      }),
-    );
+    const { channel, queue, explain, end } = await begin(id);
+    try {
+      return await work(channel, queue);
+    } catch (error) {
+      const why = explain(error);
+      if (why === undefined) return none;
+      throw why;
+    } finally {
+      await end();
+    }
   };
 
   /**
    * Each of those that are there now: what comes meanwhile is for another time, or a redriven message that fails again
    * would be seen for ever. Only the answer to `basic.get` has a count that is up to date.
    */
-  async function* each(channel: Channel, queue: string): AsyncGenerator<GetMessage> {
+  async function* each(
+    channel: Channel,
+    queue: string,
+    id: SubscriptionId,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Found, void, undefined> {
     let left: number | undefined;
     do {
+      signal?.throwIfAborted();
       const raw = await channel.get(queue);
       if (!raw) return;
       left = left === undefined ? raw.fields.messageCount : left - 1;
-      yield raw;
+      yield { raw, letter: readDeadLetter(raw, id) };
     } while (left > 0);
   }
 
+  async function* chosen(
+    channel: Channel,
+    queue: string,
+    id: SubscriptionId,
+    { select, signal }: Choice,
+  ): AsyncGenerator<Found, void, undefined> {
+    for await (const found of each(channel, queue, id, signal))
+      if ((await select?.(found.letter)) ?? true) yield found;
+  }
+
+  /** Those behind a place: behind its letter, or, where that is gone, those that failed later. */
+  async function* behind(
+    channel: Channel,
+    queue: string,
+    id: SubscriptionId,
+    { after, signal }: Pick<Browsing, 'after' | 'signal'>,
+  ): AsyncGenerator<Found, void, undefined> {
+    const failedAt = after === undefined ? 0 : timeIn(after);
+    let reached = after === undefined;
+    for await (const found of each(channel, queue, id, signal)) {
+      if (reached) yield found;
+      else reached = found.letter.position === after;
+    }
+    if (reached) return;
+    channel.nackAll(true);
+    for await (const found of each(channel, queue, id, signal))
+      if (found.letter.failure.at > failedAt) yield found;
+  }
+
+  async function* lookAt(
+    id: SubscriptionId,
+    browsing: Browsing,
+  ): AsyncGenerator<DeadLetteredMessage, void, undefined> {
+    const { channel, queue, explain, end } = await begin(id);
+    try {
+      for await (const { letter } of behind(channel, queue, id, browsing))
+        if ((await browsing.select?.(letter)) ?? true) yield letter;
+    } catch (error) {
+      const why = explain(error);
+      if (why !== undefined) throw why;
+    } finally {
+      await end();
+    }
+  }
+
   /** Where a dead letter came from; one that does not say belongs to the subscription's own queue. */
-  const homeOf = (raw: GetMessage, id: SubscriptionId): string => {
-    const home: unknown = raw.properties.headers?.[HEADER.queue];
-    if (typeof home === 'string' && home !== '') return home;
-    if (id.source.kind === 'queue') return queueName(owner, id.source.name);
+  const homeOf = ({ origin }: DeadLetterContent, id: SubscriptionId): string | undefined => {
+    if (origin !== undefined && origin !== '') return origin;
+    return id.source.kind === 'queue' ? queueName(owner, id.source.name) : undefined;
+  };
+
+  const redrivenHome = (letter: DeadLetteredMessage, id: SubscriptionId): string => {
+    const home = homeOf(letter, id);
+    if (home !== undefined) return home;
     throw new UnsupportedError(
-      `message ${read(raw, id.source).message.id} does not say which queue it came from: move it by hand`,
+      `message ${letter.message.id} does not say which queue it came from: move it by hand`,
     );
+  };
+
+  /** Both must be there, or what is restored could not be redriven. */
+  const checkPlace = async (id: SubscriptionId, home: string): Promise<void> => {
+    const check = async (name: string): Promise<boolean> =>
+      look(id, false, async (channel) => {
+        await channel.checkQueue(name);
+        return true;
+      });
+    const dead = deadQueue(owner, id);
+    if (!(await check(dead)))
+      throw new TopologyError(
+        `queue '${dead}' does not exist: there is nowhere to set aside what is of ${describeSubscription(id)}`,
+      );
+    if (!(await check(home)))
+      throw new InvalidMessageError(
+        `a dead letter of ${describeSubscription(id)} comes from '${home}', and there is no such queue to redrive it to: expected the queue of its handler`,
+      );
   };
 
   return {
     close,
 
-    async list(id, limit) {
-      const once = (): Promise<DeadLetteredMessage[]> =>
-        look<DeadLetteredMessage[]>(id, [], async (channel, queue) => {
-          const letters: DeadLetteredMessage[] = [];
-          if (limit <= 0) return letters;
-          for await (const raw of each(channel, queue)) {
-            letters.push(readDeadLetter(raw, id.source, id.group));
-            if (letters.length >= limit) break;
+    async *browse(id, browsing = {}) {
+      const { limit = Number.POSITIVE_INFINITY } = browsing;
+      let given = 0;
+      for (let again = true; given < limit; again = false) {
+        let skipped = 0;
+        try {
+          for await (const letter of lookAt(id, browsing)) {
+            if (skipped++ < given) continue;
+            given++;
+            yield letter;
+            if (given >= limit) return;
           }
-          return letters;
-        });
-      try {
-        return await once();
-      } catch (error) {
-        // Looking changes nothing, so it may as well look again.
-        if (error instanceof ConnectionError && error.retryable) return await once();
-        throw error;
+          return;
+        } catch (error) {
+          // Looking changes nothing, so it may as well look again, from where it was.
+          if (!again || !(error instanceof ConnectionError && error.retryable)) throw error;
+        }
       }
     },
 
-    redrive: (id, ids) =>
+    redrive: (id, taking = {}) =>
       look(id, 0, async (channel, queue) => {
         const underway = new Set<Promise<void>>();
-        const never = new AbortController().signal;
+        /** The last of each key that is under way: the next waits for it. */
+        const last = new Map<string, Promise<void>>();
         let redriven = 0;
-        let failure: { error: unknown } | undefined;
-        const move = async (raw: GetMessage): Promise<void> => {
+        let failure: { readonly error: unknown } | undefined;
+        const move = async ({ raw, letter }: Found): Promise<void> => {
+          if (failure) return;
           try {
-            const home = homeOf(raw, id);
-            const properties = copyProperties(raw, read(raw, id.source).message.id, {});
+            const home = redrivenHome(letter, id);
+            const properties = copyProperties(raw, letter.message.id, {});
             await publisher.send(
               () => ({
                 exchange: '',
@@ -180,33 +309,78 @@ export function createDeadLetters({
               never,
             );
             channel.ack(raw);
-            redriven++;
           } catch (error) {
             failure ??= { error };
+            return;
           }
+          redriven++;
+          taking.onGone?.(letter);
         };
-        for await (const raw of each(channel, queue)) {
-          if (failure) break;
-          if (ids && !ids.has(read(raw, id.source).message.id)) continue;
-          const moving = move(raw).finally(() => underway.delete(moving));
-          underway.add(moving);
-          if (underway.size >= WINDOW) await Promise.race(underway);
+        try {
+          for await (const found of chosen(channel, queue, id, taking)) {
+            if (failure) break;
+            const { key } = found.letter.message;
+            const before = key === undefined ? undefined : last.get(key);
+            const moving = (before ? before.then(() => move(found)) : move(found)).finally(() => {
+              underway.delete(moving);
+              if (key !== undefined && last.get(key) === moving) last.delete(key);
+            });
+            if (key !== undefined) last.set(key, moving);
+            underway.add(moving);
+            if (underway.size >= WINDOW) await Promise.race(underway);
+          }
+        } catch (error) {
+          failure ??= { error };
         }
         await Promise.all(underway);
         if (failure) throw failure.error;
         return redriven;
       }),
 
-    purge: (id, ids) =>
+    purge: (id, taking = {}) =>
       look(id, 0, async (channel, queue) => {
-        if (!ids) return (await channel.purgeQueue(queue)).messageCount;
+        if (!taking.select && !taking.onGone && !taking.signal?.aborted)
+          return (await channel.purgeQueue(queue)).messageCount;
         let purged = 0;
-        for await (const raw of each(channel, queue)) {
-          if (!ids.has(read(raw, id.source).message.id)) continue;
+        for await (const { raw, letter } of chosen(channel, queue, id, taking)) {
           channel.ack(raw);
           purged++;
+          taking.onGone?.(letter);
         }
         return purged;
       }),
+
+    async restore(id, letter, signal = never) {
+      signal.throwIfAborted();
+      const home = homeOf(letter, id);
+      if (home === undefined)
+        throw new InvalidMessageError(
+          `dead letter ${letter.message.id} does not say which queue it came from: give it an origin, the queue of its handler`,
+        );
+      const dead = deadQueue(owner, id);
+      const place = `${dead} ${home}`;
+      const checked = places.get(place) ?? checkPlace(id, home);
+      places.set(place, checked);
+      checked.catch(() => places.delete(place));
+      await checked;
+      const properties = restoredProperties(owner, letter, home);
+      await publisher.send(
+        () => ({
+          exchange: '',
+          routingKey: dead,
+          body: Buffer.from(letter.message.body),
+          properties: { ...properties, mandatory: true },
+          needs: [],
+        }),
+        signal,
+      );
+    },
   };
+}
+
+/** The time in a position; behind it is the message's id. */
+function timeIn(position: string): number {
+  const [, at] = /^(\d{1,16})\/./.exec(position) ?? [];
+  if (at === undefined) throw noPosition(position);
+  return Number(at);
 }

@@ -8,7 +8,7 @@ import {
   type Destination,
   type Failure,
   type Message,
-  type OutgoingMessage,
+  type SubscriptionId,
 } from '@nest-messaging/core/contract';
 import type { GetMessage, Message as AmqpMessage, MessageProperties, Options } from 'amqplib';
 import { destinationOf } from './topology.js';
@@ -82,7 +82,7 @@ function checkSize(headers: Readonly<Record<string, string>>): void {
  * What goes to the broker: any AMQP client reads the body as it is, and the properties it knows.
  * @throws {MessageTooLargeError} for headers that its copies would have no room for
  */
-export function toProperties(message: OutgoingMessage, service: string): Properties {
+export function toProperties(message: Message, service: string): Properties {
   const { publishedAt } = message;
   const headers = Object.assign(toCloudEvent(message), message.headers);
   checkSize(headers);
@@ -245,7 +245,7 @@ export function deliveryCount({ properties }: AmqpMessage): number {
 }
 
 /** A dead letter. Others may have put messages into the queue too: what they left out is filled in. */
-export function readDeadLetter(raw: GetMessage, source: Destination, group: string): DeadLetteredMessage {
+export function readDeadLetter(raw: GetMessage, { source, group }: SubscriptionId): DeadLetteredMessage {
   const headers: Record<string, unknown> = raw.properties.headers ?? {};
   const received = read(raw, source);
   const at = positive(headers[HEADER.failedAt]) ?? 0;
@@ -262,6 +262,9 @@ export function readDeadLetter(raw: GetMessage, source: Destination, group: stri
     attempts: positive(headers[HEADER.attempts]) ?? 1,
     group: text(headers[HEADER.group]) ?? group,
     firstFailedAt: received.firstFailedAt ?? at,
+    origin: text(headers[HEADER.queue]),
+    // RabbitMQ has no other place for it that stays.
+    position: `${at}/${received.message.id}`,
     raw: received.raw,
   };
 }

@@ -5,7 +5,7 @@ import {
   DeadLetters,
   memory,
   type Broker,
-  type DeadLetteredMessage,
+  type ShownDeadLetter,
   type SubscriptionSource,
   type EventContract,
 } from '@nest-messaging/core';
@@ -25,7 +25,7 @@ export interface PublishedMessage<Payload = unknown> extends Pick<
 }
 
 /** A dead letter with its payload; `undefined` where the body is no JSON. */
-export type DeadLetterSeen = DeadLetteredMessage & { readonly payload: unknown };
+export type DeadLetterSeen = ShownDeadLetter & { readonly payload: unknown };
 
 /** What a test sees of an application's messaging, and how it makes time pass. Made by {@link messagingTest}. */
 export interface MessagingTest {
@@ -155,10 +155,10 @@ export function messagingTest(): MessagingTest {
       published.length = 0;
     },
     async deadLetters(source) {
-      const letters = await applicationOf()
+      const { letters } = await applicationOf()
         .get(DeadLetters, { strict: false })
-        .list(source, Number.MAX_SAFE_INTEGER);
-      return letters.map((letter) => ({ ...letter, payload: payloadOf(letter.message) }));
+        .list(source, { limit: Number.MAX_SAFE_INTEGER, payload: true });
+      return letters.map((letter) => ({ ...letter, payload: payloadOf(letter.message.body) }));
     },
   };
 }
@@ -168,7 +168,7 @@ function seen(message: Message, payload: unknown): PublishedMessage {
   return { id, to: destination, payload, headers, key, correlationId, causationId, expiresAt };
 }
 
-function payloadOf({ body }: Message): unknown {
+function payloadOf(body: Uint8Array = new Uint8Array()): unknown {
   try {
     return JSON.parse(Buffer.from(body).toString()) as unknown;
   } catch {

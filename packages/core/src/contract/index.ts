@@ -6,6 +6,16 @@ export {
   type CloudEventReader,
   type CloudEventWriter,
 } from './cloud-events.js';
+export {
+  noPosition,
+  type Browsing,
+  type Choice,
+  type DeadLetterContent,
+  type DeadLetteredMessage,
+  type DeadLetterHead,
+  type DeadLetterStore,
+  type Taking,
+} from './dead-letter-store.js';
 export { isDuration, milliseconds, type Duration } from './duration.js';
 export {
   ClosedError,
@@ -51,8 +61,6 @@ export type {
   BrokerFactory,
   Capabilities,
   Consumer,
-  DeadLetteredMessage,
-  DeadLetterStore,
   Delivery,
   DeliveryHandler,
   Environment,

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.js';
+import type { DeadLetterStore } from './dead-letter-store.js';
 import type { Destination, Message, OutgoingMessage } from './message.js';
-import type { Failure, Settlement } from './settlement.js';
+import type { Settlement } from './settlement.js';
 
 /** How a broker serves a need: by its own means, by the transport's emulation, or not at all. */
 export type Support = 'native' | 'emulated' | false;
@@ -162,32 +163,6 @@ export interface Health {
 
 /** Names a subscription that outlives its processes. */
 export type SubscriptionId = Pick<Subscription, 'source' | 'group'>;
-
-/** A message set aside, with what the last failure was. */
-export interface DeadLetteredMessage {
-  readonly message: Message;
-  readonly failure: Failure;
-  /** How often the handler failed. */
-  readonly attempts: number;
-  readonly group: string;
-  /** When it was first handed to a handler that failed, in milliseconds since 1970. */
-  readonly firstFailedAt: number;
-  /** The broker client's own message. */
-  readonly raw: unknown;
-}
-
-/** Where a transport keeps dead letters. Ids are message ids. */
-export interface DeadLetterStore {
-  /** The oldest `limit` of them, oldest first. Takes none away, however often it is called. */
-  list(subscription: SubscriptionId, limit: number): Promise<DeadLetteredMessage[]>;
-  /**
-   * Returns those with the given ids, or all there are, to their own subscription: attempts start anew, body and
-   * headers as they were. Each is gone from here only when the subscription has it. Answers how many.
-   */
-  redrive(subscription: SubscriptionId, ids?: ReadonlySet<string>): Promise<number>;
-  /** Deletes those with the given ids, or all there are. Answers how many. */
-  purge(subscription: SubscriptionId, ids?: ReadonlySet<string>): Promise<number>;
-}
 
 /** Carries messages over one broker. Every sentence here has a test in the conformance suite. */
 export interface Transport {

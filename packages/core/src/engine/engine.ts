@@ -3,13 +3,13 @@ import {
   systemClock,
   type Broker,
   type Clock,
-  type DeadLetterStore,
   type Health,
   type HealthPart,
   type Topology,
 } from '../contract/index.js';
 import { createBacklogs, type Backlog } from './backlog.js';
 import { jsonCodec, type Codec } from './codec.js';
+import { createDeadLetterOffice, type DeadLetterOffice } from './dead-letter-office.js';
 import { deferred } from './deferred.js';
 import { toAll, type Observer } from './events.js';
 import { failureOf } from './failure.js';
@@ -56,7 +56,7 @@ export interface Engine {
   /** What the broker accepted survives its restart. */
   readonly durable: boolean;
   readonly publish: Publisher['publish'];
-  readonly deadLetters: DeadLetterStore;
+  readonly deadLetters: DeadLetterOffice;
   readonly subscriptions: Pick<
     Subscriptions,
     'pause' | 'resume' | 'resize' | 'pauseWhileOpen' | 'replay' | 'list'
@@ -176,7 +176,7 @@ export function createEngine(options: EngineOptions): Engine {
     connection,
     transport: transport.name,
     durable: transport.capabilities.durable,
-    deadLetters: transport.deadLetters,
+    deadLetters: createDeadLetterOffice(transport.deadLetters, clock),
     subscriptions,
     register: (handler) => subscriptions.register(handler),
     publish(kind, target, payload, publishOptions) {

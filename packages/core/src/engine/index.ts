@@ -3,6 +3,20 @@ export { BatchContext } from './batch-context.js';
 export type { CircuitBreaker } from './circuit.js';
 export { jsonCodec, type Codec } from './codec.js';
 export { currentMessage } from './current-message.js';
+export type { DeadLetterFilter, WhichDeadLetters } from './dead-letter-filter.js';
+export {
+  createDeadLetterOffice,
+  type DeadLetterOffice,
+  type DeadLetterPage,
+  type DeadLettersImported,
+  type DeadLettersTaken,
+  type ExportDeadLettersOptions,
+  type ListDeadLettersOptions,
+  type RedriveOptions,
+  type ShowDeadLetterOptions,
+  type ShownDeadLetter,
+  type TakeDeadLettersOptions,
+} from './dead-letter-office.js';
 export { createEngine, type Engine, type EngineHealth, type EngineOptions } from './engine.js';
 export { toAll, type EngineEvent, type Handed, type Handling, type Observer } from './events.js';
 export type { Followed, Instruments, Run, Telemetry } from './instruments.js';

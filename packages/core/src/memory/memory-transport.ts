@@ -60,7 +60,7 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
 
   const close = async (): Promise<void> => {
     state = 'closed';
-    closing.abort(new ClosedError('the in-memory broker was closed while the publish waited for room'));
+    closing.abort(new ClosedError('the in-memory broker was closed while a message waited for room'));
     // What handlers have decided by now is carried out before the rest is given back.
     await new Promise((resolve) => defer(resolve));
     for (const consumer of consumers.keys()) consumer.abandon();
@@ -70,7 +70,7 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
   return {
     name: 'memory',
     capabilities,
-    deadLetters: deadLettersOf(hub, environment),
+    deadLetters: deadLettersOf(hub, environment, closing.signal),
     async connect() {
       if (state === 'closed') checkOpen();
       if (state === 'open') return;

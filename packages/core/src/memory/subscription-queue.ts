@@ -1,4 +1,4 @@
-import type { DeadLetteredMessage, Message, Settlement, SubscriptionId } from '../contract/index.js';
+import type { DeadLetterContent, Message, Settlement, SubscriptionId } from '../contract/index.js';
 import { createFifo } from './fifo.js';
 import type { Room } from './room.js';
 
@@ -39,10 +39,12 @@ export interface SubscriptionQueue {
   stir(): void;
   /** Forgets all it holds and takes no more. */
   remove(): void;
-  /** Oldest first. */
-  readonly deadLetters: ReadonlyMap<number, DeadLetteredMessage>;
-  /** Takes dead letters away and answers them. */
-  takeDeadLetters(ids: ReadonlySet<string> | undefined): DeadLetteredMessage[];
+  /** By their place, oldest first. */
+  readonly deadLetters: ReadonlyMap<number, DeadLetterContent>;
+  /** Adds a dead letter, as the newest. */
+  setAside(letter: DeadLetterContent): void;
+  /** Takes a dead letter away; answers whether it was there. */
+  forget(place: number): boolean;
 }
 
 /** Deliveries never start in the publisher's turn; taken at load, so that a test's fake timers do not stop the broker. */
@@ -58,7 +60,7 @@ export function createSubscriptionQueue(
   /** What came back: goes before `waiting`. Latest first, so that the next one is popped. */
   const returned: Entry[] = [];
   const takers: Taker[] = [];
-  const deadLetters = new Map<number, DeadLetteredMessage>();
+  const deadLetters = new Map<number, DeadLetterContent>();
   let turn = 0;
   let sequence = 0;
   let stirred = false;
@@ -111,6 +113,11 @@ export function createSubscriptionQueue(
     stir();
   };
 
+  const setAside = (letter: DeadLetterContent): void => {
+    if (removed) return room.free(1);
+    deadLetters.set(sequence++, letter);
+  };
+
   return {
     id,
     broadcast,
@@ -136,14 +143,13 @@ export function createSubscriptionQueue(
           return settlement.delay > 0 ? after(settlement.delay, () => add(again)) : add(again);
         }
         case 'dead-letter':
-          if (broadcast || removed) return room.free(1);
-          deadLetters.set(sequence++, {
+          if (broadcast) return room.free(1);
+          return setAside({
             message: entry.message,
             failure: { ...settlement.failure },
             attempts: settlement.attempts,
             group,
             firstFailedAt,
-            raw: entry.message,
           });
       }
     },
@@ -163,14 +169,7 @@ export function createSubscriptionQueue(
       while (waiting.shift());
       deadLetters.clear();
     },
-    takeDeadLetters(ids) {
-      const taken: DeadLetteredMessage[] = [];
-      for (const [at, letter] of deadLetters) {
-        if (ids && !ids.has(letter.message.id)) continue;
-        deadLetters.delete(at);
-        taken.push(letter);
-      }
-      return taken;
-    },
+    setAside,
+    forget: (place) => deadLetters.delete(place),
   };
 }
