@@ -109,9 +109,10 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
       name: inner.name,
       capabilities: { ...transport.capabilities, replay: 'emulated' },
       deadLetters: {
-        list: (...about) => transport.deadLetters.list(...about),
+        browse: (...about) => transport.deadLetters.browse(...about),
         redrive: (...about) => transport.deadLetters.redrive(...about),
         purge: (...about) => transport.deadLetters.purge(...about),
+        restore: (...about) => transport.deadLetters.restore(...about),
       },
       async connect() {
         await transport.connect();

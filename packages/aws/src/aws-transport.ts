@@ -103,6 +103,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     queues,
     sending,
     payloads,
+    clock,
     closed: closed.signal,
   });
 
@@ -240,17 +241,25 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     destroy();
   };
 
-  /** Fails in the module's own words. */
-  const administering = async <T>(id: SubscriptionId, work: () => Promise<T>): Promise<T> => {
+  /** What asking for dead letters failed with, in the module's own words. */
+  const refusal = (id: SubscriptionId, error: unknown, signal: AbortSignal | undefined): unknown => {
+    if (state === 'closed') return new ClosedError('the transport is closed', { cause: error });
+    if (error instanceof MessagingError || (signal?.aborted && error === signal.reason)) return error;
+    return isRetryable(error)
+      ? connectionError(where, error)
+      : topologyError(`dead letters of ${describeSubscription(id)}`, 'sqs:ReceiveMessage', error);
+  };
+
+  const administering = async <T>(
+    id: SubscriptionId,
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> => {
     checkOpen();
     try {
       return await work();
     } catch (error) {
-      if (state === 'closed') checkOpen();
-      if (error instanceof MessagingError) throw error;
-      throw isRetryable(error)
-        ? connectionError(where, error)
-        : topologyError(`dead letters of ${describeSubscription(id)}`, 'sqs:ReceiveMessage', error);
+      throw refusal(id, error, signal);
     }
   };
 
@@ -263,9 +272,18 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     name: 'aws',
     capabilities,
     deadLetters: {
-      list: (...about) => administering(about[0], () => deadLetters.list(...about)),
-      redrive: (...about) => administering(about[0], () => deadLetters.redrive(...about)),
-      purge: (...about) => administering(about[0], () => deadLetters.purge(...about)),
+      async *browse(id, browsing) {
+        checkOpen();
+        try {
+          yield* deadLetters.browse(id, browsing);
+        } catch (error) {
+          throw refusal(id, error, browsing?.signal);
+        }
+      },
+      redrive: (id, taking) => administering(id, taking?.signal, () => deadLetters.redrive(id, taking)),
+      purge: (id, taking) => administering(id, taking?.signal, () => deadLetters.purge(id, taking)),
+      restore: (id, letter, signal) =>
+        administering(id, signal, () => deadLetters.restore(id, letter, signal)),
     },
     async connect() {
       if (state === 'closed') checkOpen();

@@ -8,15 +8,23 @@ import {
 } from '@aws-sdk/client-sqs';
 import {
   describeSubscription,
+  InvalidMessageError,
+  noPosition,
+  takeOut,
+  TopologyError,
+  type Browsing,
+  type Clock,
   type DeadLetteredMessage,
   type DeadLetterStore,
   type SubscriptionId,
+  type Taken,
+  type Taking,
 } from '@nest-messaging/core/contract';
 import { isFifo, subscriptionNames, type Owner } from './names.js';
 import type { Payloads } from './payloads.js';
 import type { Queue, Queues } from './queues.js';
 import { outcomes, type Sending } from './sending.js';
-import { copyOf, readDeadLetter } from './wire.js';
+import { copyOf, readDeadLetter, shortened, toParcel } from './wire.js';
 import { placeOf, topicMark } from './work.js';
 
 export interface DeadLettersParts {
@@ -25,36 +33,49 @@ export interface DeadLettersParts {
   readonly queues: Queues;
   readonly sending: Sending;
   readonly payloads: Payloads;
+  readonly clock: Clock;
   /** Aborts when the transport is closed. */
   readonly closed: AbortSignal;
 }
 
 /** Whoever looks has the letters to itself for so long, in seconds; then they are seen again if it has died. */
 const LOOK = 300;
+/** Milliseconds until what is looked at for longer is kept for as long again. */
+const PROLONG = 100_000;
 /** Letters in memory at a time. */
 const SLICE = 1_000;
 const ENTRIES = 10;
 
-/** What has come of looking at some letters. */
-interface Looked<T> {
-  readonly answer: T;
-  /** Those to be deleted. */
-  readonly gone: readonly SqsMessage[];
-  /** Something failed, when these had been dealt with. */
-  readonly error?: { readonly thrown: unknown } | undefined;
+interface Found {
+  readonly raw: SqsMessage;
+  readonly letter: DeadLetteredMessage;
 }
 
-const oldestFirst = (letters: readonly SqsMessage[]): SqsMessage[] =>
-  letters.toSorted((a, b) => Number(a.Attributes?.SentTimestamp) - Number(b.Attributes?.SentTimestamp));
+/** A look at a queue of dead letters, under way. */
+interface Look {
+  readonly queue: Queue;
+  /** All there are, some at a time, each time the oldest first. */
+  readonly slices: AsyncGenerator<Found[], void, undefined>;
+  readonly remove: (some: readonly Found[]) => Promise<void>;
+  /** Puts back what was not removed. */
+  readonly end: () => Promise<void>;
+}
+
+const sentAt = ({ Attributes }: SqsMessage): number => Number(Attributes?.SentTimestamp) || 0;
 
 const inTens = <T>(list: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(list.length / ENTRIES) }, (_, at) =>
     list.slice(at * ENTRIES, (at + 1) * ENTRIES),
   );
 
+/** Sorts as the times do. */
+const POSITION = /^\d{15}\/./;
+const byPosition = (a: Found, b: Found): number => (a.letter.position < b.letter.position ? -1 : 1);
+
 /**
  * SQS has no way to look at messages but to receive them, so that letters are received, looked at, and made visible
- * again at once. Two who look at the same time see a part each.
+ * again at once. Two who look at the same time see a part each. Nothing can be begun in the middle, and SQS gives them
+ * out in an order that is only about theirs: whoever wants the oldest few has to see them all.
  */
 export function createDeadLetters({
   owner,
@@ -62,20 +83,23 @@ export function createDeadLetters({
   queues,
   sending,
   payloads,
+  clock,
   closed,
 }: DeadLettersParts): DeadLetterStore {
   /** One look at a queue at a time, since what one has in hand another does not see. */
-  const looks = new Map<string, Promise<unknown>>();
+  const looks = new Map<string, Promise<void>>();
 
-  const alone = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
-    const before = looks.get(name) ?? Promise.resolve();
-    const mine = before.then(work, work);
+  /** Waits for its turn at a queue; answers what ends it. */
+  const turnAt = async (name: string): Promise<() => void> => {
+    const before = looks.get(name);
+    let end!: () => void;
+    const mine = new Promise<void>((resolve) => (end = resolve));
     looks.set(name, mine);
-    try {
-      return await mine;
-    } finally {
+    await before;
+    return () => {
       if (looks.get(name) === mine) looks.delete(name);
-    }
+      end();
+    };
   };
 
   const count = async ({ url }: Queue): Promise<number> => {
@@ -85,33 +109,7 @@ export function createDeadLetters({
     return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
   };
 
-  /** All there are now, some at a time. The count is approximate: what is not there yet is waited for a second. */
-  async function* receiveAll(queue: Queue): AsyncGenerator<SqsMessage[]> {
-    const expected = await count(queue);
-    let slice: SqsMessage[] = [];
-    for (let found = 0; ;) {
-      closed.throwIfAborted();
-      const { Messages = [] } = await sqs.send(
-        new ReceiveMessageCommand({
-          QueueUrl: queue.url,
-          MaxNumberOfMessages: ENTRIES,
-          VisibilityTimeout: LOOK,
-          // One that waits asks all of SQS's servers; one that does not, a few of them.
-          WaitTimeSeconds: found > 0 && found >= expected ? 0 : 1,
-          MessageSystemAttributeNames: ['All'],
-          MessageAttributeNames: ['All'],
-        }),
-      );
-      found += Messages.length;
-      slice.push(...Messages);
-      if (Messages.length > 0 && slice.length < SLICE) continue;
-      if (slice.length > 0) yield oldestFirst(slice);
-      slice = [];
-      if (Messages.length === 0) return;
-    }
-  }
-
-  const putBack = async ({ url }: Queue, handles: readonly string[]): Promise<void> => {
+  const setVisible = async ({ url }: Queue, handles: readonly string[], seconds: number): Promise<void> => {
     await Promise.all(
       inTens(handles).map((ten) =>
         sqs.send(
@@ -120,7 +118,7 @@ export function createDeadLetters({
             Entries: ten.map((ReceiptHandle, at) => ({
               Id: `${at}`,
               ReceiptHandle,
-              VisibilityTimeout: 0,
+              VisibilityTimeout: seconds,
             })),
           }),
         ),
@@ -128,121 +126,229 @@ export function createDeadLetters({
     );
   };
 
-  const remove = async ({ url }: Queue, letters: readonly SqsMessage[]): Promise<void> => {
-    for (const ten of inTens(letters)) {
-      const failed = outcomes(
-        ten.length,
-        await sqs.send(
-          new DeleteMessageBatchCommand({
-            QueueUrl: url,
-            Entries: ten.map(({ ReceiptHandle }, at) => ({ Id: `${at}`, ReceiptHandle })),
-          }),
-        ),
-      ).find((outcome) => outcome !== undefined);
-      if (failed !== undefined) throw failed;
+  const found = (raw: SqsMessage, id: SubscriptionId): Found => {
+    const position = `${String(sentAt(raw)).padStart(15, '0')}/${raw.MessageId}`;
+    return { raw, letter: { ...readDeadLetter(raw, id, owner), position } };
+  };
+
+  /**
+   * All there are now, some at a time. The count is approximate: what is not there yet is waited for a second.
+   * @param held receipts by message; what comes a second time, because it could not be kept long enough, is left out
+   */
+  async function* receiveAll(
+    queue: Queue,
+    id: SubscriptionId,
+    held: Map<string, string>,
+  ): AsyncGenerator<Found[], void, undefined> {
+    const expected = await count(queue);
+    let slice: SqsMessage[] = [];
+    for (let received = 0; ;) {
+      closed.throwIfAborted();
+      const { Messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: queue.url,
+          MaxNumberOfMessages: ENTRIES,
+          VisibilityTimeout: LOOK,
+          // One that waits asks all of SQS's servers; one that does not, a few of them.
+          WaitTimeSeconds: received > 0 && received >= expected ? 0 : 1,
+          MessageSystemAttributeNames: ['All'],
+          MessageAttributeNames: ['All'],
+        }),
+      );
+      received += Messages.length;
+      slice.push(...Messages.filter(({ MessageId }) => !held.has(MessageId!)));
+      for (const { MessageId, ReceiptHandle } of Messages) held.set(MessageId!, ReceiptHandle!);
+      if (Messages.length > 0 && slice.length < SLICE) continue;
+      if (slice.length > 0)
+        yield slice.toSorted((a, b) => sentAt(a) - sentAt(b)).map((raw) => found(raw, id));
+      slice = [];
+      if (Messages.length === 0) return;
+    }
+  }
+
+  /** Undefined if there is no such queue. */
+  const begin = async (id: SubscriptionId): Promise<Look | undefined> => {
+    const { dead } = subscriptionNames(owner, id, false);
+    const endTurn = await turnAt(dead);
+    try {
+      const queue = await queues.find(dead);
+      if (!queue) {
+        endTurn();
+        return undefined;
+      }
+      const held = new Map<string, string>();
+      let cancel = (): void => undefined;
+      /** Who redrives slowly looks for long. What cannot be prolonged is seen by others, and is tried again. */
+      const prolong = (): void => {
+        cancel = clock.schedule(() => {
+          void setVisible(queue, [...held.values()], LOOK).catch(() => {});
+          prolong();
+        }, PROLONG);
+      };
+      prolong();
+      return {
+        queue,
+        slices: receiveAll(queue, id, held),
+        async remove(some) {
+          for (const ten of inTens(some)) {
+            const failed = outcomes(
+              ten.length,
+              await sqs.send(
+                new DeleteMessageBatchCommand({
+                  QueueUrl: queue.url,
+                  Entries: ten.map(({ raw: { MessageId } }, at) => ({
+                    Id: `${at}`,
+                    ReceiptHandle: held.get(MessageId!),
+                  })),
+                }),
+              ),
+            ).find((outcome) => outcome !== undefined);
+            if (failed !== undefined) throw failed;
+            for (const { raw } of ten) held.delete(raw.MessageId!);
+          }
+        },
+        async end() {
+          cancel();
+          try {
+            await setVisible(queue, [...held.values()], 0);
+          } finally {
+            endTurn();
+          }
+        },
+      };
+    } catch (error) {
+      endTurn();
+      throw error;
     }
   };
 
-  /** Calls `work` with all letters, some at a time, and deletes those that it answers. The others are put back. */
-  const look = <T>(
-    id: SubscriptionId,
-    answer: T,
-    work: (answer: T, letters: readonly SqsMessage[], queue: Queue) => Promise<Looked<T>>,
-  ): Promise<T> => {
-    const { dead } = subscriptionNames(owner, id, false);
-    return alone(dead, async () => {
-      const queue = await queues.find(dead);
-      if (!queue) return answer;
-      const kept = new Set<string>();
-      try {
-        for await (const letters of receiveAll(queue)) {
-          for (const { ReceiptHandle } of letters) kept.add(ReceiptHandle!);
-          const looked = await work(answer, letters, queue);
-          answer = looked.answer;
-          await remove(queue, looked.gone);
-          for (const { ReceiptHandle } of looked.gone) kept.delete(ReceiptHandle!);
-          if (looked.error) throw looked.error.thrown;
-        }
-        return answer;
-      } finally {
-        await putBack(queue, [...kept]);
+  async function* chosen(
+    { slices }: Look,
+    { select, signal, after = '' }: Browsing,
+  ): AsyncGenerator<Found, void, undefined> {
+    for await (const slice of slices)
+      for (const one of slice) {
+        signal?.throwIfAborted();
+        if (one.letter.position > after && ((await select?.(one.letter)) ?? true)) yield one;
       }
-    });
-  };
+  }
 
-  const asked = (
-    letters: readonly SqsMessage[],
-    id: SubscriptionId,
-    ids: ReadonlySet<string> | undefined,
-  ): { readonly raw: SqsMessage; readonly letter: DeadLetteredMessage }[] =>
-    letters
-      .map((raw) => ({ raw, letter: readDeadLetter(raw, id, owner) }))
-      .filter(({ letter }) => !ids || ids.has(letter.message.id));
+  async function* oldest(
+    letters: AsyncIterable<Found>,
+    limit: number,
+  ): AsyncGenerator<Found, void, undefined> {
+    let kept: Found[] = [];
+    const cut = (): void => void (kept = kept.sort(byPosition).slice(0, limit));
+    for await (const one of letters) if (kept.push(one) >= limit + SLICE) cut();
+    cut();
+    yield* kept;
+  }
 
   /** Where a letter came from; what SQS itself moved does not say. */
-  const homeOf = async (id: SubscriptionId, raw: SqsMessage): Promise<Queue> => {
-    const marked = /"to":\{"kind":"queue","name":"([^"]+)"\}/.exec(
-      raw.MessageAttributes?.['nm']?.StringValue ?? '',
-    );
-    const name = marked?.[1] ?? subscriptionNames(owner, id, false).queue;
-    return queues.ensure(name, { what: describeSubscription(id) });
-  };
+  const homeOf = async (id: SubscriptionId, origin: string | undefined): Promise<Queue> =>
+    queues.ensure(origin ?? subscriptionNames(owner, id, false).queue, { what: describeSubscription(id) });
 
-  /** The letter with its body, wherever that is; where it cannot be had, the failure says so, too. */
-  const whole = async (
-    id: SubscriptionId,
-    raw: SqsMessage,
-    letter: DeadLetteredMessage,
-  ): Promise<DeadLetteredMessage> => {
+  /** The letter with its body, wherever that is, or why that cannot be had. */
+  const whole = async (id: SubscriptionId, { raw, letter }: Found): Promise<DeadLetteredMessage> => {
     try {
       const loaded = await payloads.load(raw, closed);
-      return loaded === raw ? letter : { ...readDeadLetter(loaded, id, owner), raw };
+      return loaded === raw ? letter : { ...letter, message: readDeadLetter(loaded, id, owner).message };
     } catch (error) {
-      const { failure } = letter;
-      const message = `${failure.message} (what is shown is where its body is: ${(error as Error).message})`;
-      return { ...letter, failure: { ...failure, message } };
+      return { ...letter, unreadable: (error as Error).message };
+    }
+  };
+
+  const take = async (
+    id: SubscriptionId,
+    taking: Taking | undefined,
+    first: (found: Found) => Promise<void>,
+  ): Promise<number> => {
+    const look = await begin(id);
+    if (!look) return 0;
+    const { slices, remove, end } = look;
+    async function* each(): AsyncGenerator<Found, void, undefined> {
+      for await (const slice of slices) yield* slice;
+    }
+    const settle = async (some: readonly Found[]): Promise<Taken<Found>> => {
+      const ended = await Promise.allSettled(some.map(first));
+      const done = some.filter((_, at) => ended[at]!.status === 'fulfilled');
+      const failed = ended.find((one) => one.status === 'rejected');
+      await remove(done);
+      return { gone: done, failure: failed && { error: failed.reason } };
+    };
+    try {
+      return await takeOut(each(), taking ?? {}, settle);
+    } finally {
+      await end();
     }
   };
 
   return {
-    list: async (id, limit) => {
-      const oldest = await look<SqsMessage[]>(id, [], async (found, letters) => ({
-        answer: oldestFirst([...found, ...letters]).slice(0, Math.max(0, limit)),
-        gone: [],
-      }));
-      return Promise.all(asked(oldest, id, undefined).map(({ raw, letter }) => whole(id, raw, letter)));
+    async *browse(id, browsing = {}) {
+      const { limit, bodies = true, after } = browsing;
+      if (after !== undefined && !POSITION.test(after)) throw noPosition(after);
+      if (limit !== undefined && limit < 1) return;
+      const look = await begin(id);
+      if (!look) return;
+      try {
+        const letters = chosen(look, browsing);
+        for await (const one of limit === undefined ? letters : oldest(letters, limit))
+          yield bodies ? await whole(id, one) : one.letter;
+      } finally {
+        await look.end();
+      }
     },
 
-    redrive: (id, ids) =>
-      look(id, 0, async (count, letters) => {
-        const gone: SqsMessage[] = [];
-        let error: { readonly thrown: unknown } | undefined;
-        await Promise.all(
-          asked(letters, id, ids).map(async ({ raw, letter: { message } }) => {
-            try {
-              const home = await homeOf(id, raw);
-              const place = placeOf(message.key, message.id, 'redrive');
-              const key = isFifo(home.name) && message.key !== undefined ? { key: message.key } : {};
-              await sending.toQueue(
-                home.url,
-                copyOf(raw, { id: message.id, ...topicMark(id.source, message), ...key }),
-                place,
-                0,
-                closed,
-              );
-              gone.push(raw);
-            } catch (thrown) {
-              error ??= { thrown };
-            }
-          }),
-        );
-        return { answer: count + gone.length, gone, error };
-      }),
+    redrive(id, { select, onGone, ...taking } = {}) {
+      // One that has failed again cannot be told from one that was here before but by its id.
+      const redriven = new Set<string>();
+      return take(
+        id,
+        {
+          ...taking,
+          select: (letter) => !redriven.has(letter.message.id) && (select?.(letter) ?? true),
+          onGone: (letter) => {
+            redriven.add(letter.message.id);
+            onGone?.(letter);
+          },
+        },
+        async ({ raw, letter: { message, origin } }) => {
+          const home = await homeOf(id, origin);
+          const place = placeOf(message.key, message.id, 'redrive');
+          const key = isFifo(home.name) && message.key !== undefined ? { key: message.key } : {};
+          const copy = copyOf(raw, { id: message.id, ...topicMark(id.source, message), ...key });
+          await sending.toQueue(home.url, copy, place, 0, closed);
+        },
+      );
+    },
 
-    purge: (id, ids) =>
-      look(id, 0, async (count, letters) => {
-        const gone = asked(letters, id, ids).map(({ raw }) => raw);
-        return { answer: count + gone.length, gone };
-      }),
+    purge: (id, taking) => take(id, taking, async () => {}),
+
+    async restore(id, { message, failure, attempts, group, firstFailedAt, origin }, signal = closed) {
+      const { dead, queue: standard } = subscriptionNames(owner, id, false);
+      const { queue: fifo } = subscriptionNames(owner, id, true);
+      if (origin !== undefined && origin !== standard && origin !== fifo)
+        throw new InvalidMessageError(
+          `dead letter ${message.id} comes from '${origin}', and ${describeSubscription(id)} is '${standard}' or '${fifo}': give its own subscription`,
+        );
+      const queue = queues.known(dead) ?? (await queues.find(dead));
+      if (!queue)
+        throw new TopologyError(
+          `queue '${dead}' does not exist: there is nowhere to set aside what is of ${describeSubscription(id)}`,
+        );
+      const parcel = toParcel(message, {
+        id: message.id,
+        failure: shortened(failure),
+        attempts,
+        group,
+        firstFailedAt,
+        ...topicMark(id.source, message),
+        ...(origin === undefined ? {} : { to: { kind: 'queue', name: origin } }),
+        ...(message.key === undefined ? {} : { key: message.key }),
+      });
+      const place = placeOf(message.key, message.id, 'restore');
+      const stored = await payloads.store(parcel, message.contentType, signal);
+      await sending.toQueue(queue.url, stored, place, 0, signal);
+    },
   };
 }

@@ -293,7 +293,7 @@ export function readDeadLetter(
   raw: SqsMessage,
   { source, group }: SubscriptionId,
   owner: Pick<Owner, 'namespace'>,
-): DeadLetteredMessage {
+): Omit<DeadLetteredMessage, 'position'> {
   const { message, marks } = read(raw, source, owner);
   const at = Number(raw.Attributes?.SentTimestamp) || 0;
   const failure: Failure = marks.failure ?? {
@@ -307,6 +307,7 @@ export function readDeadLetter(
     attempts: marks.attempts ?? 0,
     group: marks.group ?? group,
     firstFailedAt: marks.firstFailedAt ?? failure.at,
+    origin: marks.to?.name,
     raw,
   };
 }

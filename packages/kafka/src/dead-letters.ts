@@ -1,12 +1,14 @@
 import {
   describeSubscription,
   noPosition,
+  takeOut,
   TopologyError,
   UnsupportedError,
   type Clock,
   type DeadLetteredMessage,
   type DeadLetterStore,
   type SubscriptionId,
+  type Taken,
   type Taking,
 } from '@nest-messaging/core/contract';
 import { askForEach } from './at-a-time.js';
@@ -27,8 +29,6 @@ export interface DeadLettersParts {
 
 /** The note that tells which dead letters of its partition are gone. */
 const GONE = 'gone';
-/** Redriven and not yet noted, at most: what a crash in between redrives twice. */
-const WINDOW = 100;
 
 /** What one partition of the topic holds at the time of looking. */
 interface Range {
@@ -119,73 +119,44 @@ export function createDeadLetters({
     }
   }
 
-  /**
-   * Takes out those that are meant, `WINDOW` at a time, and what there is before waiting for an answer that takes its
-   * time; `first` is done with each before it is gone.
-   */
-  const takeOut = async (
+  /** Takes out those that are meant; `first` is done with each before it is gone. */
+  const take = async (
     id: SubscriptionId,
-    { select, signal, onGone }: Taking = {},
+    taking: Taking = {},
     first: (found: Found) => Promise<void>,
   ): Promise<number> => {
     const { dead } = subscriptionNames(owner, id);
     const ranges = await rangesOf(dead);
     /** Where the first letter is that is still there: everything before it can be deleted. */
     const left = new Map(ranges.map((range) => [range, range.end]));
-    let count = 0;
-    let batch: Found[] = [];
-    let failure: { readonly error: unknown } | undefined;
 
-    const keep = ({ range, record }: Found): void =>
-      void left.set(range, Math.min(left.get(range)!, record.offset));
-
-    const settle = async (): Promise<void> => {
-      const settling = batch;
-      batch = [];
-      const outcomes = await Promise.allSettled(settling.map(first));
+    const settle = async (some: readonly Found[]): Promise<Taken<Found>> => {
+      const outcomes = await Promise.allSettled(some.map(first));
       const done = new Map<Range, Found[]>();
-      for (const [at, outcome] of outcomes.entries()) {
-        const found = settling[at]!;
-        if (outcome.status === 'fulfilled') done.set(found.range, [...(done.get(found.range) ?? []), found]);
-        else failure ??= { error: outcome.reason };
+      for (const [at, { status }] of outcomes.entries()) {
+        const found = some[at]!;
+        if (status === 'fulfilled') done.set(found.range, [...(done.get(found.range) ?? []), found]);
       }
-      await Promise.all(
+      const noted = await Promise.allSettled(
         Array.from(done, async ([{ partition }, those]) => {
           const offsets = those.map(({ record }) => record.offset);
-          try {
-            await publisher.send(
-              { record: (): NewRecord => note(dead, partition, GONE, offsets), needs: [] },
-              closed,
-            );
-          } catch (error) {
-            failure ??= { error };
-            return;
-          }
-          count += those.length;
-          for (const { letter } of those) onGone?.(letter);
+          await publisher.send(
+            { record: (): NewRecord => note(dead, partition, GONE, offsets), needs: [] },
+            closed,
+          );
+          return those;
         }),
       );
+      const failed = [...outcomes, ...noted].find((one) => one.status === 'rejected');
+      return {
+        gone: noted.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])),
+        failure: failed && { error: failed.reason },
+      };
     };
 
-    try {
-      for await (const found of lettersOf(id, ranges)) {
-        signal?.throwIfAborted();
-        let wanted = select?.(found.letter) ?? true;
-        if (typeof wanted !== 'boolean') {
-          const [answer] = await Promise.allSettled([wanted, settle()]);
-          if (answer.status === 'rejected') throw answer.reason;
-          wanted = answer.value;
-        }
-        if (wanted) batch.push(found);
-        else keep(found);
-        if (batch.length >= WINDOW) await settle();
-        if (failure) break;
-      }
-    } catch (error) {
-      failure ??= { error };
-    }
-    await settle();
-    if (failure) throw failure.error;
+    const count = await takeOut(lettersOf(id, ranges), taking, settle, ({ range, record }) => {
+      left.set(range, Math.min(left.get(range)!, record.offset));
+    });
     const trimmed = [...left].filter(([{ first: from }, offset]) => offset > from);
     // Where the user may not delete, the notes tell the same.
     if (trimmed.length > 0)
@@ -210,13 +181,13 @@ export function createDeadLetters({
     redrive(id, taking) {
       const { retry } = subscriptionNames(owner, id);
       // Those of a key are in one partition, and are sent in their order: so they arrive in one, too.
-      return takeOut(id, taking, async ({ record, letter: { message } }) => {
+      return take(id, taking, async ({ record, letter: { message } }) => {
         const copy = copyForRetry(record, retry, { id: message.id });
         await publisher.send({ record: () => copy, needs: [] }, closed);
       });
     },
 
-    purge: (id, taking) => takeOut(id, taking, async () => {}),
+    purge: (id, taking) => take(id, taking, async () => {}),
 
     async restore(id, letter, signal = closed) {
       const { dead } = subscriptionNames(owner, id);

@@ -3,15 +3,16 @@ import {
   describeSubscription,
   InvalidMessageError,
   noPosition,
+  takeOut,
   TopologyError,
   UnsupportedError,
   type Browsing,
-  type Choice,
   type Clock,
   type DeadLetteredMessage,
   type DeadLetterContent,
   type DeadLetterStore,
   type SubscriptionId,
+  type Taken,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
 import type { Channel, ChannelModel, GetMessage } from 'amqplib';
@@ -34,8 +35,6 @@ export interface DeadLettersParts {
 
 /** Milliseconds that the connection outlives the last look. */
 const IDLE = 5_000;
-/** Redriven and not yet confirmed, at most. */
-const WINDOW = 100;
 
 const never = new AbortController().signal;
 
@@ -174,7 +173,7 @@ export function createDeadLetters({
     channel: Channel,
     queue: string,
     id: SubscriptionId,
-    signal: AbortSignal | undefined,
+    signal?: AbortSignal,
   ): AsyncGenerator<Found, void, undefined> {
     let left: number | undefined;
     do {
@@ -184,16 +183,6 @@ export function createDeadLetters({
       left = left === undefined ? raw.fields.messageCount : left - 1;
       yield { raw, letter: readDeadLetter(raw, id) };
     } while (left > 0);
-  }
-
-  async function* chosen(
-    channel: Channel,
-    queue: string,
-    id: SubscriptionId,
-    { select, signal }: Choice,
-  ): AsyncGenerator<Found, void, undefined> {
-    for await (const found of each(channel, queue, id, signal))
-      if ((await select?.(found.letter)) ?? true) yield found;
   }
 
   /** Those behind a place: behind its letter, or, where that is gone, those that failed later. */
@@ -287,67 +276,33 @@ export function createDeadLetters({
     },
 
     redrive: (id, taking = {}) =>
-      look(id, 0, async (channel, queue) => {
-        const underway = new Set<Promise<void>>();
-        /** The last of each key that is under way: the next waits for it. */
-        const last = new Map<string, Promise<void>>();
-        let redriven = 0;
-        let failure: { readonly error: unknown } | undefined;
+      look(id, 0, (channel, queue) => {
         const move = async ({ raw, letter }: Found): Promise<void> => {
-          if (failure) return;
-          try {
-            const home = redrivenHome(letter, id);
-            const properties = copyProperties(raw, letter.message.id, {});
-            await publisher.send(
-              () => ({
-                exchange: '',
-                routingKey: home,
-                body: raw.content,
-                properties: { ...properties, mandatory: true },
-                needs: [],
-              }),
-              never,
-            );
-            channel.ack(raw);
-          } catch (error) {
-            failure ??= { error };
-            return;
-          }
-          redriven++;
-          taking.onGone?.(letter);
+          const home = redrivenHome(letter, id);
+          const properties = copyProperties(raw, letter.message.id, {});
+          await publisher.send(
+            () => ({
+              exchange: '',
+              routingKey: home,
+              body: raw.content,
+              properties: { ...properties, mandatory: true },
+              needs: [],
+            }),
+            never,
+          );
+          channel.ack(raw);
         };
-        try {
-          for await (const found of chosen(channel, queue, id, taking)) {
-            if (failure) break;
-            const { key } = found.letter.message;
-            const before = key === undefined ? undefined : last.get(key);
-            const moving = (before ? before.then(() => move(found)) : move(found)).finally(() => {
-              underway.delete(moving);
-              if (key !== undefined && last.get(key) === moving) last.delete(key);
-            });
-            if (key !== undefined) last.set(key, moving);
-            underway.add(moving);
-            if (underway.size >= WINDOW) await Promise.race(underway);
-          }
-        } catch (error) {
-          failure ??= { error };
-        }
-        await Promise.all(underway);
-        if (failure) throw failure.error;
-        return redriven;
+        return takeOut(each(channel, queue, id), taking, (some) => inTurns(some, move));
       }),
 
     purge: (id, taking = {}) =>
       look(id, 0, async (channel, queue) => {
-        if (!taking.select && !taking.onGone && !taking.signal?.aborted)
-          return (await channel.purgeQueue(queue)).messageCount;
-        let purged = 0;
-        for await (const { raw, letter } of chosen(channel, queue, id, taking)) {
-          channel.ack(raw);
-          purged++;
-          taking.onGone?.(letter);
-        }
-        return purged;
+        const { select, signal, onGone } = taking;
+        if (!select && !onGone && !signal?.aborted) return (await channel.purgeQueue(queue)).messageCount;
+        return takeOut(each(channel, queue, id), taking, async (some) => {
+          for (const { raw } of some) channel.ack(raw);
+          return { gone: some };
+        });
       }),
 
     async restore(id, letter, signal = never) {
@@ -383,4 +338,34 @@ function timeIn(position: string): number {
   const [, at] = /^(\d{1,16})\/./.exec(position) ?? [];
   if (at === undefined) throw noPosition(position);
   return Number(at);
+}
+
+/**
+ * Moves letters, those of one key one after the other: what is refused for a moment is sent again, and would come behind
+ * others that were sent with it. When one fails, those that have not begun stay.
+ */
+async function inTurns(some: readonly Found[], move: (found: Found) => Promise<void>): Promise<Taken<Found>> {
+  const last = new Map<string, Promise<void>>();
+  const gone: Found[] = [];
+  let failure: { readonly error: unknown } | undefined;
+  const one = async (found: Found, before: Promise<void> | undefined): Promise<void> => {
+    await before;
+    if (failure) return;
+    try {
+      await move(found);
+      gone.push(found);
+    } catch (error) {
+      failure ??= { error };
+    }
+  };
+  await Promise.all(
+    some.map((found) => {
+      const { key } = found.letter.message;
+      if (key === undefined) return one(found, undefined);
+      const moving = one(found, last.get(key));
+      last.set(key, moving);
+      return moving;
+    }),
+  );
+  return { gone, failure };
 }

@@ -1,10 +1,17 @@
-import type { DeadLetterStore, Transport } from '@nest-messaging/core/contract';
+import type {
+  DeadLetterContent,
+  DeadLetteredMessage,
+  DeadLetterStore,
+  Taking,
+  Transport,
+} from '@nest-messaging/core/contract';
 import {
   acknowledge,
   around,
   broken,
   delivering,
   handling,
+  later,
   never,
   release,
   settling,
@@ -12,15 +19,39 @@ import {
   type Broken,
 } from './breaking.js';
 
+type About = Parameters<DeadLetterStore['browse']>[0];
+
 const letters = (change: (deadLetters: DeadLetterStore) => Partial<DeadLetterStore>): Break =>
   around(({ deadLetters }) => ({ deadLetters: { ...deadLetters, ...change(deadLetters) } }));
+
+/** Changes each letter that is browsed. */
+const browsing = (change: (letter: DeadLetteredMessage) => DeadLetteredMessage): Break =>
+  letters(({ browse }) => ({
+    async *browse(...about) {
+      for await (const letter of browse(...about)) yield change(letter);
+    },
+  }));
+
+/** Changes what is put back. */
+const restoring = (change: (letter: DeadLetterContent) => DeadLetterContent): Break =>
+  letters(({ restore }) => ({
+    restore: (about, letter, signal) => restore(about, change(letter), signal),
+  }));
+
+async function all(found: AsyncIterable<DeadLetteredMessage>): Promise<DeadLetteredMessage[]> {
+  const list: DeadLetteredMessage[] = [];
+  for await (const letter of found) list.push(letter);
+  return list;
+}
+
+const only = (id: string): Taking => ({ select: ({ message }) => message.id === id });
 
 /** Publishes dead letters to their topic once more, as no redrive may. */
 async function republish(
   { deadLetters, publish }: Pick<Transport, 'deadLetters' | 'publish'>,
-  ...[about, ids]: Parameters<DeadLetterStore['redrive']>
+  ...[about, taking]: Parameters<DeadLetterStore['redrive']>
 ): Promise<number> {
-  const found = (await deadLetters.list(about, 1_000)).filter(({ message }) => !ids || ids.has(message.id));
+  const found = await all(deadLetters.browse(about, { select: taking?.select }));
   for (const { message } of found) await publish({ ...message, delay: 0, ordered: false }, never);
   return found.length;
 }
@@ -29,44 +60,27 @@ async function republish(
 export const brokenDeadLetters: readonly Broken[] = [
   broken('loses dead letters', () => settling((s) => (s.type === 'dead-letter' ? acknowledge : s))),
   broken('keeps nothing of a dead letter but its message', () =>
-    letters(({ list }) => ({
-      list: async (...about) =>
-        (await list(...about)).map((letter) => ({
-          ...letter,
-          attempts: 1,
-          failure: { name: 'Error', message: 'failed', at: 0 },
-        })),
+    browsing((letter) => ({
+      ...letter,
+      attempts: 1,
+      failure: { name: 'Error', message: 'failed', at: 0 },
     })),
   ),
   broken('loses headers of dead letters', () =>
-    letters(({ list }) => ({
-      list: async (...about) =>
-        (await list(...about)).map((letter) => ({
-          ...letter,
-          message: { ...letter.message, headers: {} },
-        })),
-    })),
+    browsing((letter) => ({ ...letter, message: { ...letter.message, headers: {} } })),
   ),
   broken('alters the bytes of dead letters', () =>
-    letters(({ list }) => ({
-      list: async (...about) =>
-        (await list(...about)).map((letter) => ({
-          ...letter,
-          message: {
-            ...letter.message,
-            body: Buffer.from(`"${Buffer.from(letter.message.body).toString()}"`),
-          },
-        })),
+    browsing(({ message, ...letter }) => ({
+      ...letter,
+      message: { ...message, body: Buffer.from(`"${Buffer.from(message.body).toString()}"`) },
     })),
   ),
   broken('names no group of a dead letter', () =>
-    letters(({ list }) => ({
-      list: async (...about) => (await list(...about)).map((letter) => ({ ...letter, group: '' })),
-    })),
+    browsing((letter) => ({ ...letter, group: '' })),
   ),
   broken('hands a dead letter over again', () => settling((s) => (s.type === 'dead-letter' ? release : s))),
   broken('sets a message aside for every group at once', () => {
-    const known = new Map<string, Parameters<DeadLetterStore['list']>[0]>();
+    const known = new Map<string, About>();
     return around(({ deadLetters, subscribe }) => ({
       subscribe(s, handle) {
         known.set(JSON.stringify([s.source, s.group]), s);
@@ -74,42 +88,128 @@ export const brokenDeadLetters: readonly Broken[] = [
       },
       deadLetters: {
         ...deadLetters,
-        list: async (about, limit) => {
+        async *browse(about, options) {
           const own = [...known.values()].filter(({ source }) => source.name === about.source.name);
-          const all = await Promise.all(
-            [about, ...own.filter(({ group }) => group !== about.group)].map((one) =>
-              deadLetters.list(one, limit),
-            ),
-          );
-          return all.flat();
+          for (const one of [about, ...own.filter(({ group }) => group !== about.group)])
+            yield* deadLetters.browse(one, options);
         },
       },
     }));
   }),
-  broken('takes dead letters away by listing them', () => {
+  broken('takes dead letters away by looking at them', () => {
     const looks = new Map<string, number>();
-    return letters(({ list, purge }) => ({
-      async list(about, limit) {
-        const found = await list(about, limit);
+    return letters(({ browse, purge }) => ({
+      async *browse(about, options) {
+        yield* browse(about, options);
         const key = about.source.name;
         looks.set(key, (looks.get(key) ?? 0) + 1);
         // As a broker that destroys a message after so many deliveries.
         if (looks.get(key)! > 20) await purge(about);
-        return found;
       },
     }));
   }),
-  broken('lists the newest dead letters first', () =>
-    letters(({ list }) => ({
-      list: async (about, limit) => (await list(about, 1_000)).reverse().slice(0, limit),
+  broken('shows the newest dead letters first', () =>
+    letters(({ browse }) => ({
+      async *browse(about, { limit, ...options } = {}) {
+        yield* (await all(browse(about, options))).reverse().slice(0, limit);
+      },
     })),
   ),
-  broken('lists all dead letters, however many were asked for', () =>
-    letters(({ list }) => ({ list: (about) => list(about, 1_000) })),
+  broken('shows all dead letters, however many were asked for', () =>
+    letters(({ browse }) => ({ browse: (about, options) => browse(about, { ...options, limit: 1_000 }) })),
+  ),
+  broken('begins to browse with the oldest, whatever it was told', () =>
+    letters(({ browse }) => ({ browse: (about, options) => browse(about, { ...options, after: undefined }) })),
+  ),
+  broken('goes on from a place only while its letter is there', () => {
+    const known = new Map<string, string>();
+    return letters(({ browse }) => ({
+      async *browse(about, { after, ...options } = {}) {
+        for await (const letter of browse(about, options)) known.set(letter.position, letter.message.id);
+        let reached = after === undefined || !known.has(after);
+        for await (const letter of browse(about, options)) {
+          if (reached) yield letter;
+          reached ||= letter.position === after;
+        }
+      },
+    }));
+  }),
+  broken('takes away what was looked at when browsing is left', () =>
+    letters(({ browse, purge }) => ({
+      async *browse(about, options) {
+        let last: DeadLetteredMessage | undefined;
+        try {
+          for await (const letter of browse(about, options)) {
+            last = letter;
+            yield letter;
+            last = undefined;
+          }
+        } finally {
+          if (last) await purge(about, only(last.message.id));
+        }
+      },
+    })),
+  ),
+  broken('shows all, whatever is chosen', () =>
+    letters(({ browse }) => ({ browse: (about, options) => browse(about, { ...options, select: undefined }) })),
+  ),
+  broken('purges what it could not choose', () =>
+    letters(({ purge }) => ({
+      purge: (about, { select, ...taking } = {}) =>
+        purge(about, {
+          ...taking,
+          select(letter) {
+            try {
+              return select?.(letter) ?? true;
+            } catch {
+              return true;
+            }
+          },
+        }),
+    })),
+  ),
+  broken('ends for no signal', () =>
+    letters(({ browse, purge, redrive }) => ({
+      browse: (about, options) => browse(about, { ...options, signal: undefined }),
+      purge: (about, taking) => purge(about, { ...taking, signal: undefined }),
+      redrive: (about, taking) => redrive(about, { ...taking, signal: undefined }),
+    })),
+  ),
+  broken('does not say where a dead letter comes from', () =>
+    browsing((letter) => ({ ...letter, origin: undefined })),
+  ),
+  broken('loses what is set aside again', () => letters(() => ({ restore: async () => {} }))),
+  broken('keeps nothing of what is set aside again but its message', () =>
+    restoring((letter) => ({
+      ...letter,
+      attempts: 1,
+      failure: { name: 'Error', message: 'failed', at: letter.failure.at },
+    })),
+  ),
+  broken('takes what is set aside again for text', () =>
+    restoring(({ message, ...letter }) => ({
+      ...letter,
+      message: { ...message, body: Buffer.from(Buffer.from(message.body).toString()) },
+    })),
+  ),
+  broken('sets everything aside again under its pattern or a topic', () =>
+    letters(({ restore }) => ({
+      restore: (about, { message, ...letter }, signal) =>
+        restore(
+          about,
+          { ...letter, message: { ...message, destination: { ...about.source, kind: 'topic' } } },
+          signal,
+        ),
+    })),
+  ),
+  broken('sets aside again what is of nobody', () =>
+    letters(({ restore }) => ({
+      restore: (...about) => restore(...about).catch(() => {}),
+    })),
   ),
   broken('forgets dead letters with the process that set them aside', () =>
     around((transport) => {
-      const used: Parameters<DeadLetterStore['list']>[0][] = [];
+      const used: About[] = [];
       return {
         subscribe(s, handle) {
           used.push(s);
@@ -126,17 +226,50 @@ export const brokenDeadLetters: readonly Broken[] = [
     settling((s, _, { source }) => (source.kind === 'queue' && s.type === 'dead-letter' ? acknowledge : s)),
   ),
   broken('fails where there are no dead letters', () =>
-    letters(({ list }) => ({
-      async list(about, limit) {
-        const found = await list(about, limit);
-        if (found.length === 0) throw new Error('no such queue');
-        return found;
+    letters(({ browse }) => ({
+      async *browse(...about) {
+        let found = 0;
+        for await (const letter of browse(...about)) {
+          found++;
+          yield letter;
+        }
+        if (found === 0) throw new Error('no such queue');
       },
     })),
   ),
-  broken('purges all, whatever the ids', () => letters(({ purge }) => ({ purge: (about) => purge(about) }))),
-  broken('redrives all, whatever the ids', () =>
-    letters(({ redrive }) => ({ redrive: (about) => redrive(about) })),
+  broken('purges all, whatever is chosen', () =>
+    letters(({ purge }) => ({ purge: (about, taking) => purge(about, { ...taking, select: undefined }) })),
+  ),
+  broken('redrives all, whatever is chosen', () =>
+    letters(({ redrive }) => ({ redrive: (about, taking) => redrive(about, { ...taking, select: undefined }) })),
+  ),
+  broken('redrives the newest first', () =>
+    letters(({ browse, redrive }) => ({
+      async redrive(about, taking) {
+        const found = await all(browse(about, { select: taking?.select }));
+        for (const { message } of found.reverse()) await redrive(about, only(message.id));
+        return found.length;
+      },
+    })),
+  ),
+  broken('redrives what fails again meanwhile once more', () =>
+    letters(({ redrive }) => ({
+      async redrive(about, taking) {
+        const once = await redrive(about, taking);
+        for (let i = 0; i < 5; i++) await later();
+        return once + (await redrive(about, taking));
+      },
+    })),
+  ),
+  broken('redrives nothing before it has chosen all', () =>
+    letters(({ browse, redrive }) => ({
+      async redrive(about, taking) {
+        const found = new Set(
+          (await all(browse(about, { select: taking?.select }))).map(({ message }) => message.id),
+        );
+        return redrive(about, { ...taking, select: ({ message }) => found.has(message.id) });
+      },
+    })),
   ),
   broken('redrives with the attempts there were', () => {
     const most = new Map<string, number>();
@@ -153,9 +286,9 @@ export const brokenDeadLetters: readonly Broken[] = [
     around(({ deadLetters, publish }) => ({
       deadLetters: {
         ...deadLetters,
-        async redrive(about, ids) {
-          const count = await republish({ deadLetters, publish }, about, ids);
-          await deadLetters.purge(about, ids);
+        async redrive(about, taking) {
+          const count = await republish({ deadLetters, publish }, about, taking);
+          await deadLetters.purge(about, taking);
           return count;
         },
       },
@@ -165,8 +298,8 @@ export const brokenDeadLetters: readonly Broken[] = [
     around(({ deadLetters, publish }) => ({
       deadLetters: {
         ...deadLetters,
-        async redrive(about, ids) {
-          return republish({ deadLetters, publish }, about, ids);
+        async redrive(about, taking) {
+          return republish({ deadLetters, publish }, about, taking);
         },
       },
     })),
@@ -188,8 +321,8 @@ export const brokenDeadLetters: readonly Broken[] = [
         },
         deadLetters: {
           ...transport.deadLetters,
-          redrive: (about, ids) =>
-            running > 0 ? transport.deadLetters.redrive(about, ids) : transport.deadLetters.purge(about, ids),
+          redrive: (...about) =>
+            running > 0 ? transport.deadLetters.redrive(...about) : transport.deadLetters.purge(...about),
         },
       };
     });
@@ -198,10 +331,10 @@ export const brokenDeadLetters: readonly Broken[] = [
     const redriven = new Set<string>();
     return (broker) =>
       delivering((d) => (redriven.has(d.message.id) ? { ...d, message: { ...d.message, headers: {} } } : d))(
-        letters(({ list, redrive }) => ({
-          async redrive(about, ids) {
-            for (const { message } of await list(about, 1_000)) redriven.add(message.id);
-            return redrive(about, ids);
+        letters(({ browse, redrive }) => ({
+          async redrive(about, taking) {
+            for await (const { message } of browse(about)) redriven.add(message.id);
+            return redrive(about, taking);
           },
         }))(broker),
       );
@@ -217,7 +350,8 @@ export const brokenDeadLetters: readonly Broken[] = [
   }),
   broken('redrives tasks to a topic of the queue’s name', () =>
     letters(({ redrive, purge }) => ({
-      redrive: (about, ids) => (about.source.kind === 'queue' ? purge(about, ids) : redrive(about, ids)),
+      redrive: (about, taking) =>
+        about.source.kind === 'queue' ? purge(about, taking) : redrive(about, taking),
     })),
   ),
 ];

@@ -1,3 +1,6 @@
+const HUNDRED =
+  'A hundred dead letters are listed, one shown, ten redriven, the rest exported, purged, imported and redriven';
+
 /**
  * Which guarantees must see which defect. A defect may break more than is said of it here; that each guarantee stands
  * in the list of one defect at least shows that its test can fail.
@@ -157,18 +160,71 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'sets a message aside for every group at once': [
     'A dead letter concerns only the group in which it failed',
   ],
-  'takes dead letters away by listing them': ['Looking at dead letters takes none away, however often'],
-  'lists the newest dead letters first': ['The oldest dead letters come first, as many as asked for'],
-  'lists all dead letters, however many were asked for': [
+  'takes dead letters away by looking at them': ['Looking at dead letters takes none away, however often'],
+  'shows the newest dead letters first': ['The oldest dead letters come first, as many as asked for'],
+  'shows all dead letters, however many were asked for': [
     'The oldest dead letters come first, as many as asked for',
+    'Dead letters are browsed from any place on, whether the letter there is gone or not',
+  ],
+  'begins to browse with the oldest, whatever it was told': [
+    'Dead letters are browsed from any place on, whether the letter there is gone or not',
+    HUNDRED,
+  ],
+  'goes on from a place only while its letter is there': [
+    'Dead letters are browsed from any place on, whether the letter there is gone or not',
+  ],
+  'takes away what was looked at when browsing is left': [
+    'Browsing can be left at any letter, and all are in their place',
+  ],
+  'shows all, whatever is chosen': [
+    'Only those are browsed that are chosen, by all that is known of them but the body',
+    HUNDRED,
+  ],
+  'purges what it could not choose': [
+    'What a choice throws ends browsing and purging, and what is not purged is left',
+  ],
+  'ends for no signal': [
+    'Looking ends with the reason of its signal, and leaves all in their place',
+    'A redrive that is interrupted has moved each or left it, and goes on when it is called again',
+  ],
+  'does not say where a dead letter comes from': [
+    'What was purged can be set aside again with all that was known of it, and redriven',
+  ],
+  'loses what is set aside again': [
+    'What was purged can be set aside again with all that was known of it, and redriven',
+    'A task that is set aside again comes back to its queue',
+    HUNDRED,
+  ],
+  'keeps nothing of what is set aside again but its message': [
+    'What was purged can be set aside again with all that was known of it, and redriven',
+    HUNDRED,
+  ],
+  'takes what is set aside again for text': [
+    'What was purged can be set aside again with all that was known of it, and redriven',
+  ],
+  'sets everything aside again under its pattern or a topic': [
+    'A task that is set aside again comes back to its queue',
+    'What is set aside again of a pattern comes back under the topic it was published under',
+  ],
+  'sets aside again what is of nobody': [
+    'Nothing is set aside for a subscription that does not exist, nor for one that it is not of',
   ],
   'forgets dead letters with the process that set them aside': [
     'Dead letters outlive the process that set them aside',
   ],
   'has no dead letters for queues': ['A queue has dead letters as a topic has'],
   'fails where there are no dead letters': ['A subscription without dead letters has an empty list'],
-  'purges all, whatever the ids': ['Dead letters can be purged, all or by id'],
-  'redrives all, whatever the ids': ['Only those asked for are redriven'],
+  'purges all, whatever is chosen': ['Dead letters can be purged, all or by id'],
+  'redrives all, whatever is chosen': ['Only those asked for are redriven', HUNDRED],
+  'redrives the newest first': [
+    'A redrive gives back those of a key in the order in which they were set aside',
+  ],
+  'redrives what fails again meanwhile once more': [
+    'What is chosen is redriven while the choice of the next takes its time, and what fails again is left',
+  ],
+  'redrives nothing before it has chosen all': [
+    'What is chosen is redriven while the choice of the next takes its time, and what fails again is left',
+  ],
   'redrives with the attempts there were': [
     'A redriven message is handled again from its first attempt, body and headers as they were',
     'A redriven message has all its attempts again',

@@ -35,7 +35,7 @@ export type DeadLetterHead = Omit<DeadLetterContent, 'message'> & { readonly mes
 export interface Choice {
   /**
    * Asked of each, oldest first, and of none before there is an answer about the one before: who takes time to answer
-   * sets the pace. What it throws ends the call as an abort does.
+   * sets the pace. What it throws ends the call.
    * @default all
    */
   readonly select?: (letter: DeadLetterHead) => boolean | Promise<boolean>;
@@ -60,10 +60,10 @@ export interface Taking extends Choice {
 /** Where a transport keeps dead letters. A subscription that has none, or does not exist, is empty. */
 export interface DeadLetterStore {
   /**
-   * Those that are here when it begins, oldest first; where the broker itself keeps no order, as nearly as it can be
-   * told, and exactly where `limit` is given. Takes none away, however often it is called and wherever it is left, and
-   * has a bounded number of them in memory. Until it is left, others who look at the same may have to wait, or see
-   * fewer.
+   * Those that are here when it begins, oldest first. A broker that keeps no order, and cannot tell what comes
+   * meanwhile, has both as nearly as it can, and the order exactly where `limit` is given. Takes none away, however
+   * often it is called and wherever it is left, and has a bounded number of them in memory. Until it is left, others
+   * who look at the same may have to wait, or see fewer.
    * @throws {InvalidMessageError} if `after` is no position
    */
   browse(subscription: SubscriptionId, browsing?: Browsing): AsyncIterable<DeadLetteredMessage>;

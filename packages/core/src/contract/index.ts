@@ -56,6 +56,7 @@ export { checkOptions, countSchema, durationSchema, timeoutSchema } from './opti
 export { DeadLetter, Discard, RetryLater } from './outcomes.js';
 export { isPattern, matches } from './pattern.js';
 export type { Failure, Settlement } from './settlement.js';
+export { takeOut, type Taken } from './taking.js';
 export type {
   Broker,
   BrokerFactory,

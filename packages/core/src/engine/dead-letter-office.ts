@@ -254,7 +254,8 @@ export function createDeadLetterOffice(store: DeadLetterStore, clock: Clock): De
         const outcomes = await Promise.allSettled(
           batch.map(async (letter) => {
             if (!dryRun) await store.restore(id, letter, signal);
-            onProgress?.(++count);
+            count++;
+            onProgress?.(count);
           }),
         );
         const failed = outcomes.find(({ status }) => status === 'rejected');

@@ -72,6 +72,7 @@ export function deadLettersOf(hub: Hub, environment: Environment, closed: AbortS
     redrive: (id, taking) => take(id, taking, ({ queue, letter }) => queue.push(letter.message)),
     purge: (id, taking) => take(id, taking, () => {}),
     async restore(id, { origin, message, failure, attempts, group, firstFailedAt }, signal) {
+      signal?.throwIfAborted();
       const queue = hub.find(environment, id);
       if (!queue)
         throw new TopologyError(

@@ -1,6 +1,34 @@
 import assert from 'node:assert/strict';
+import type { DeadLetterHead, Destination, Subscription } from '@nest-messaging/core/contract';
 import { concern } from './guarantee.js';
-import { acknowledge, deadLetter, inTurn, retry } from './probe.js';
+import { refuse as refusePattern } from './patterns.js';
+import { acknowledge, deadLetter, inTurn, retry, type Seen } from './probe.js';
+import type { Application, Stage } from './stage.js';
+
+const among =
+  (...ids: string[]) =>
+  ({ message }: DeadLetterHead): boolean =>
+    ids.includes(message.id);
+
+/** Sets messages aside, one after the other, with the numbers from 0 as their texts. */
+async function setAside(
+  { open, topic, until }: Pick<Stage, 'open' | 'topic' | 'until'>,
+  count: number,
+): Promise<{ application: Application; subscription: Subscription; ids: string[] }> {
+  const application = await open();
+  const { subscription } = await application.subscribe(topic(), { maxUnsettled: 1 }, () => deadLetter());
+  const ids: string[] = [];
+  for (let i = 0; i < count; i++) {
+    ids.push((await application.publish(topic(), `${i}`)).id);
+    await until(
+      async () => (await application.deadLetters(subscription)).length === i + 1,
+      'its dead letter',
+    );
+  }
+  return { application, subscription, ids };
+}
+
+const idsOf = (letters: readonly DeadLetterHead[]): string[] => letters.map(({ message }) => message.id);
 
 export const deadLetters = concern('Dead letters', (states) => {
   states(
@@ -94,7 +122,7 @@ export const deadLetters = concern('Dead letters', (states) => {
         'its dead letter',
       );
     }
-    const two = await application.deadLetters(probe.subscription, 2);
+    const two = await application.deadLetters(probe.subscription, { limit: 2 });
     assert.deepEqual(
       two.map(({ message }) => Buffer.from(message.body).toString()),
       ['0', '1'],
@@ -138,16 +166,210 @@ export const deadLetters = concern('Dead letters', (states) => {
     const application = await open();
     const { deadLetters: letters } = application.transport;
     const { subscription } = await application.subscribe(topic(), {}, () => deadLetter());
-    const sent = [];
+    const sent: { readonly id: string }[] = [];
     for (let i = 0; i < 4; i++) sent.push(await application.publish(topic(), `${i}`));
     const list = async (): Promise<string[]> =>
       (await application.deadLetters(subscription)).map(({ message }) =>
         Buffer.from(message.body).toString(),
       );
     await until(async () => (await list()).length === 4, 'four dead letters');
-    assert.equal(await letters.purge(subscription, new Set([sent[1]!.id, 'no such id'])), 1);
+    assert.equal(await letters.purge(subscription, { select: among(sent[1]!.id, 'no such id') }), 1);
     assert.deepEqual((await list()).sort(), ['0', '2', '3']);
     assert.equal(await letters.purge(subscription), 3);
     assert.deepEqual(await list(), []);
   });
+
+  states(
+    'Dead letters are browsed from any place on, whether the letter there is gone or not',
+    async (stage) => {
+      const { application, subscription, ids } = await setAside(stage, 5);
+      const all = await application.deadLetters(subscription);
+      const behind = async (): Promise<string[]> =>
+        idsOf(await application.deadLetters(subscription, { after: all[1]!.position, limit: 100 }));
+      assert.deepEqual(await behind(), ids.slice(2));
+      assert.deepEqual(
+        idsOf(await application.deadLetters(subscription, { after: all[1]!.position, limit: 2 })),
+        ids.slice(2, 4),
+      );
+      const { deadLetters: letters } = application.transport;
+      assert.equal(await letters.purge(subscription, { select: among(ids[1]!) }), 1);
+      assert.deepEqual(await behind(), ids.slice(2));
+      await assert.rejects(application.deadLetters(subscription, { after: 'nowhere' }), {
+        code: 'INVALID_MESSAGE',
+      });
+    },
+  );
+
+  states('Browsing can be left at any letter, and all are in their place', async (stage) => {
+    const { application, subscription, ids } = await setAside(stage, 4);
+    for (let look = 1; look <= 3; look++) {
+      for await (const { message } of application.transport.deadLetters.browse(subscription)) {
+        assert.equal(message.id, ids[0]);
+        break;
+      }
+      assert.deepEqual(idsOf(await application.deadLetters(subscription)), ids, `after look ${look}`);
+    }
+  });
+
+  states('Only those are browsed that are chosen, by all that is known of them but the body', async (stage) => {
+    const { application, subscription, ids } = await setAside(stage, 4);
+    const asked: string[] = [];
+    const found = await application.deadLetters(subscription, {
+      async select(letter) {
+        asked.push(letter.message.id);
+        await Promise.resolve();
+        return letter.failure.name === 'TestFailure' && among(ids[1]!, ids[3]!)(letter);
+      },
+    });
+    assert.deepEqual(idsOf(found), [ids[1], ids[3]]);
+    assert.deepEqual(asked, ids);
+  });
+
+  states('What a choice throws ends browsing and purging, and what is not purged is left', async (stage) => {
+    const { application, subscription, ids } = await setAside(stage, 4);
+    const { deadLetters: letters } = application.transport;
+    const reason = new Error('as the test wants it');
+    const select = ({ message }: DeadLetterHead): boolean => {
+      if (message.id === ids[2]) throw reason;
+      return true;
+    };
+    const gone: string[] = [];
+    await assert.rejects(application.deadLetters(subscription, { select }));
+    await assert.rejects(
+      letters.purge(subscription, { select, onGone: ({ message }) => void gone.push(message.id) }),
+    );
+    assert.deepEqual(gone.toSorted(), ids.slice(0, 2));
+    assert.deepEqual(idsOf(await application.deadLetters(subscription)), ids.slice(2));
+  });
+
+  states('Looking ends with the reason of its signal, and leaves all in their place', async (stage) => {
+    const { application, subscription, ids } = await setAside(stage, 4);
+    const { deadLetters: letters } = application.transport;
+    const controller = new AbortController();
+    const reason = new Error('as the test wants it');
+    const { signal } = controller;
+    const select = ({ message }: DeadLetterHead): boolean => {
+      if (message.id === ids[1]) controller.abort(reason);
+      return true;
+    };
+    const thrown = await application.deadLetters(subscription, { select, signal }).catch((error) => error);
+    assert.equal(thrown, reason);
+    assert.equal(await letters.purge(subscription, { signal }).catch((error: unknown) => error), reason);
+    assert.deepEqual(idsOf(await application.deadLetters(subscription)), ids);
+  });
+
+  states(
+    'What was purged can be set aside again with all that was known of it, and redriven',
+    async ({ open, topic, group, until }) => {
+      const application = await open();
+      const { deadLetters: letters } = application.transport;
+      const failure = { name: 'CardDeclined', message: 'no cover – “überzogen”', code: 'E42', at: 1_700_000_000_000 };
+      const probe = await application.subscribe(
+        topic(),
+        { group: group('billing') },
+        inTurn({ type: 'dead-letter', failure, attempts: 7 }, acknowledge),
+      );
+      const sent = await application.publish(topic(), {
+        body: Uint8Array.of(0, 255, 13, 10, 0),
+        contentType: 'application/octet-stream',
+        headers: { colour: 'red', constructor: 'Audi' },
+        key: 'k1',
+        correlationId: 'conversation',
+        causationId: 'cause',
+        version: '2',
+      });
+      const list = () => application.deadLetters(probe.subscription);
+      await until(async () => (await list()).length === 1, 'the dead letter');
+      const known = async () => {
+        const [{ raw: _, position: __, ...letter }] = (await list()) as [Awaited<ReturnType<typeof list>>[0]];
+        const { body, headers, ...message } = letter.message;
+        return { ...letter, message, body: Buffer.from(body).toString('hex'), headers: { ...headers } };
+      };
+      const before = await known();
+      assert.ok(before.origin, 'it does not say where it came from');
+      const [letter] = await list();
+      assert.equal(await letters.purge(probe.subscription), 1);
+      await letters.restore(probe.subscription, letter!);
+      await until(async () => (await list()).length === 1, 'it to be there again');
+      assert.deepEqual(await known(), before);
+      assert.equal(await letters.redrive(probe.subscription), 1);
+      await until(() => probe.seen.length === 2, 'it to be handled');
+      const [first, again] = probe.seen;
+      assert.equal(again!.attempt, 1);
+      const plain = ({ message: { body, headers, ...message } }: Seen) => ({
+        ...message,
+        body: Buffer.from(body).toString('hex'),
+        headers: { ...headers },
+      });
+      assert.deepEqual(plain(again!), plain(first!));
+      assert.equal(again!.message.id, sent.id);
+      assert.deepEqual(await list(), []);
+    },
+  );
+
+  /** Sets aside what was published, purges it, and has it handled after all. */
+  const comesBack =
+    (source: (stage: Stage) => string | Destination, to: (stage: Stage) => string | Destination) =>
+    async (stage: Stage): Promise<void> => {
+      const { open, until } = stage;
+      const application = await open();
+      const { deadLetters: letters } = application.transport;
+      const probe = await application.subscribe(source(stage), {}, inTurn(deadLetter(), acknowledge));
+      const { destination } = await application.publish(to(stage), 'once');
+      await until(
+        async () => (await application.deadLetters(probe.subscription)).length === 1,
+        'the dead letter',
+      );
+      const [letter] = await application.deadLetters(probe.subscription);
+      assert.equal(await letters.purge(probe.subscription), 1);
+      await letters.restore(probe.subscription, letter!);
+      assert.equal(await letters.redrive(probe.subscription), 1);
+      await until(() => probe.seen.length === 2, 'it to be handled');
+      assert.deepEqual(probe.seen[1]!.message.destination, destination);
+    };
+
+  states(
+    'A task that is set aside again comes back to its queue',
+    comesBack(
+      ({ queue }) => queue(),
+      ({ queue }) => queue(),
+    ),
+  );
+
+  states(
+    'What is set aside again of a pattern comes back under the topic it was published under',
+    comesBack(
+      ({ topic }) => topic('order.*'),
+      ({ topic }) => topic('order.placed'),
+    ),
+    { support: ({ patterns }) => patterns, refusal: refusePattern },
+  );
+
+  states(
+    'Nothing is set aside for a subscription that does not exist, nor for one that it is not of',
+    async (stage) => {
+      const { application, subscription } = await setAside(stage, 1);
+      const [letter] = await application.deadLetters(subscription);
+      const { deadLetters: letters } = application.transport;
+      const nobody = { source: { kind: 'topic', name: stage.topic() }, group: stage.group('nobody') } as const;
+      const { origin: _, ...stray } = letter!;
+      await assert.rejects(letters.restore(nobody, letter!), ({ code }: { code: string }) =>
+        ['TOPOLOGY', 'PUBLISH_REJECTED', 'INVALID_MESSAGE'].includes(code),
+      );
+      await assert.rejects(letters.restore(subscription, { ...stray, origin: 'nowhere' }), {
+        code: 'INVALID_MESSAGE',
+      });
+      const controller = new AbortController();
+      const reason = new Error('as the test wants it');
+      controller.abort(reason);
+      await assert.rejects(
+        letters.restore(subscription, letter!, controller.signal),
+        (error) => error === reason,
+      );
+      // Whoever begins then has nothing of it.
+      const after = await application.subscribe(nobody.source, { group: nobody.group });
+      assert.deepEqual(await application.deadLetters(after.subscription), []);
+      assert.equal((await application.deadLetters(subscription)).length, 1);
+    },
+  );
 });

@@ -225,7 +225,7 @@ export const handlers = concern('Failing handlers', (states) => {
     const group = service.used.environment.service;
     await until(() => service.count('dead-lettered') === 1, 'it to be set aside');
     await until(async () => (await service.deadLetters(topic())).length === 1, 'the dead letter');
-    assert.equal(await service.engine.deadLetters.redrive({ source, group }), 1);
+    assert.deepEqual(await service.engine.deadLetters.redrive({ source, group }, 'all'), { count: 1 });
     await until(() => service.count('dead-lettered') === 2, 'it to be set aside again');
     assert.deepEqual(attempts, [1, 2, 3, 1, 2, 3]);
   });

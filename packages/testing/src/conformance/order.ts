@@ -105,7 +105,7 @@ export const order = concern('Order', (states) => {
   });
 });
 
-async function refuse({ serve, topic }: Stage): Promise<void> {
+export async function refuse({ serve, topic }: Stage): Promise<void> {
   const starting = serve([{ on: topic(), options: { ordered: true }, handle() {} }]);
   await assert.rejects(starting, { code: 'UNSUPPORTED' });
 }

@@ -91,7 +91,7 @@ export const patterns = concern('Patterns', (states) => {
   });
 });
 
-async function refuse({ serve, topic }: Stage): Promise<void> {
+export async function refuse({ serve, topic }: Stage): Promise<void> {
   const starting = serve([{ on: topic('order.*'), handle() {} }]);
   await assert.rejects(starting, { code: 'UNSUPPORTED' });
 }

@@ -1,5 +1,5 @@
 import type {
-  DeadLetteredMessage,
+  DeadLetterContent,
   Destination,
   Environment,
   EventContract,
@@ -51,7 +51,7 @@ export interface Service {
   ) => Promise<void>;
   /** How often something happened. */
   readonly count: (type: EngineEvent['type']) => number;
-  readonly deadLetters: (of: string | Destination, group?: string) => Promise<DeadLetteredMessage[]>;
+  readonly deadLetters: (of: string | Destination, group?: string) => Promise<DeadLetterContent[]>;
   readonly used: Used;
 }
 
@@ -118,6 +118,9 @@ export function createService(
       return engine.publish(kind, typeof to === 'object' && 'topic' in to ? to : name, payload, options);
     },
     count: (wanted) => events.filter(({ type }) => type === wanted).length,
-    deadLetters: (of, group = service) => engine.deadLetters.list({ source: sourceOf(of), group }, 100),
+    async deadLetters(of, group = service) {
+      const { letters } = await engine.deadLetters.list({ source: sourceOf(of), group }, { payload: true });
+      return letters as DeadLetterContent[];
+    },
   };
 }

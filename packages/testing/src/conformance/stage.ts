@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import {
   systemClock,
   type Broker,
+  type Browsing,
   type Capabilities,
   type Clock,
   type Consumer,
@@ -38,7 +39,8 @@ export interface Application {
     options?: Partial<Subscription>,
     behaviour?: Behaviour,
   ) => Promise<Probe & { readonly consumer: Consumer; readonly subscription: Subscription }>;
-  readonly deadLetters: (subscription: Subscription, limit?: number) => Promise<DeadLetteredMessage[]>;
+  /** A hundred of them, unless told otherwise. */
+  readonly deadLetters: (subscription: Subscription, browsing?: Browsing) => Promise<DeadLetteredMessage[]>;
 }
 
 /** Where one guarantee is shown: names of its own, applications, and a way to wait for what it observes. */
@@ -75,6 +77,12 @@ const never = new AbortController().signal;
 export interface OwnStage extends Stage {
   /** Closes all applications and cleans up. */
   readonly end: () => Promise<void>;
+}
+
+async function browsed(letters: AsyncIterable<DeadLetteredMessage>): Promise<DeadLetteredMessage[]> {
+  const all: DeadLetteredMessage[] = [];
+  for await (const letter of letters) all.push(letter);
+  return all;
 }
 
 export function createStage(under: TestBroker): OwnStage {
@@ -164,8 +172,8 @@ export function createStage(under: TestBroker): OwnStage {
           Object.getOwnPropertyDescriptors(probe),
         );
       },
-      deadLetters: ({ source: from, group }, limit = 100) =>
-        transport.deadLetters.list({ source: from, group }, limit),
+      deadLetters: ({ source: from, group }, browsing = { limit: 100 }) =>
+        browsed(transport.deadLetters.browse({ source: from, group }, browsing)),
     };
     applications.push(application);
     return application;
