@@ -15,11 +15,12 @@ import {
   type Taken,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
-import type { Channel, ChannelModel, GetMessage } from 'amqplib';
-import { openChannel } from './channel.js';
+import type { Channel, ChannelModel } from 'amqplib';
+import { openChannel, type Guarded } from './channel.js';
 import type { Connection } from './connection.js';
 import { copyProperties, restoredProperties } from './copy.js';
 import { CODE, lostConnection, replyCode } from './errors.js';
+import { createLooking, type Held, type Looking } from './looking.js';
 import type { Publisher } from './publisher.js';
 import { deadQueue, queueName, type Owner } from './topology.js';
 import { HEADER, readDeadLetter } from './wire.js';
@@ -39,25 +40,23 @@ const IDLE = 5_000;
 const never = new AbortController().signal;
 
 /** A look at a queue of dead letters, under way. */
-interface Look {
-  readonly channel: Channel;
+interface Look extends Looking {
+  readonly channel: () => Promise<Channel>;
   readonly queue: string;
   /** What went wrong, for people; undefined if it is that there is no such queue. */
   readonly explain: (error: unknown) => unknown;
-  /** Puts back what was not settled. */
+  /** Puts back what is left, too. */
   readonly end: () => Promise<void>;
 }
 
-interface Found {
-  readonly raw: GetMessage;
+interface Found extends Held {
   readonly letter: DeadLetteredMessage;
 }
 
 /**
- * Looks through dead letters by getting them without acknowledging, on a channel of its own: what is not settled when
- * that is done goes back to its place, since a quorum queue keeps what was returned before the rest and in order.
- * Each look counts as a delivery, which is why the queue's delivery limit is out of reach. Nothing can be begun in the
- * middle: each letter is a request, and those before a position are got as well.
+ * Looks through dead letters by taking them in hand without acknowledging: what is not settled when that is done goes
+ * back to its place. Each look counts as a delivery, which is why the queue's delivery limit is out of reach. Nothing can
+ * be begun in the middle: what lies before a position is delivered as well, each time.
  *
  * On a connection of its own, because RabbitMQ closes not the channel but the connection of a `basic.get` from a quorum
  * queue that is just being deleted, made or moved (541, `noproc`): no consumer shall go with it.
@@ -106,12 +105,12 @@ export function createDeadLetters({
     const mine = (connection ??= connect());
     let model: ChannelModel | undefined;
 
-    const explain = (error: unknown, said?: Error): unknown => {
+    const explain = (error: unknown): unknown => {
       if (replyCode(error) === CODE.notFound) return undefined;
-      if (replyCode(said) === CODE.preconditionFailed)
+      if (replyCode(error) === CODE.preconditionFailed)
         return new ConnectionError(
           `RabbitMQ took the dead letters in '${queue}' back, because they were looked at for longer than its consumer_timeout: call again`,
-          { cause: said },
+          { cause: error },
         );
       return mine.model === model ? error : lostConnection(mine.address, mine.protocolError ?? error);
     };
@@ -126,36 +125,41 @@ export function createDeadLetters({
       await mine.open();
       model = mine.model;
       if (!model) throw lostConnection(mine.address);
-      const guarded = await openChannel(model, report);
-      return {
-        queue,
-        channel: guarded.channel,
-        explain: (error) => explain(error, guarded.error),
-        async end() {
-          try {
-            // Said aloud before the channel closes, so that the next look finds everything in its place.
-            if (guarded.open) guarded.channel.nackAll(true);
-            await guarded.close();
-          } finally {
-            leave();
-          }
-        },
-      };
     } catch (error) {
       leave();
-      throw model ? explain(error) : error;
+      throw error;
     }
+    const others: Guarded<Channel>[] = [];
+    const open = (onClose?: (error: Error | undefined) => void): Promise<Guarded<Channel>> =>
+      openChannel(model!, report, onClose);
+    const looking = createLooking({ queue, open, clock });
+    return {
+      ...looking,
+      queue,
+      explain,
+      async channel() {
+        const guarded = await open();
+        others.push(guarded);
+        return guarded.channel;
+      },
+      async end() {
+        await looking.putBack();
+        for (const other of others) await other.close();
+        leave();
+      },
+    };
   };
 
   /** Calls `work` on the queue of dead letters; answers `none` if there is no such queue. */
   const look = async <T>(
     id: SubscriptionId,
     none: T,
-    work: (channel: Channel, queue: string) => Promise<T>,
+    work: (look: Look) => Promise<T>,
   ): Promise<T> => {
-    const { channel, queue, explain, end } = await begin(id);
+    const one = await begin(id);
+    const { explain, end } = one;
     try {
-      return await work(channel, queue);
+      return await work(one);
     } catch (error) {
       const why = explain(error);
       if (why === undefined) return none;
@@ -167,40 +171,36 @@ export function createDeadLetters({
 
   /**
    * Each of those that are there now: what comes meanwhile is for another time, or a redriven message that fails again
-   * would be seen for ever. Only the answer to `basic.get` has a count that is up to date.
+   * would be seen for ever.
    */
   async function* each(
-    channel: Channel,
-    queue: string,
+    { next }: Look,
     id: SubscriptionId,
     signal?: AbortSignal,
   ): AsyncGenerator<Found, void, undefined> {
-    let left: number | undefined;
-    do {
+    for (;;) {
       signal?.throwIfAborted();
-      const raw = await channel.get(queue);
-      if (!raw) return;
-      left = left === undefined ? raw.fields.messageCount : left - 1;
-      yield { raw, letter: readDeadLetter(raw, id) };
-    } while (left > 0);
+      const held = await next();
+      if (!held) return;
+      yield { ...held, letter: readDeadLetter(held.raw, id) };
+    }
   }
 
   /** Those behind a place: behind its letter, or, where that is gone, those that failed later. */
   async function* behind(
-    channel: Channel,
-    queue: string,
+    one: Look,
     id: SubscriptionId,
     { after, signal }: Pick<Browsing, 'after' | 'signal'>,
   ): AsyncGenerator<Found, void, undefined> {
     const failedAt = after === undefined ? 0 : timeIn(after);
     let reached = after === undefined;
-    for await (const found of each(channel, queue, id, signal)) {
+    for await (const found of each(one, id, signal)) {
       if (reached) yield found;
       else reached = found.letter.position === after;
     }
     if (reached) return;
-    channel.nackAll(true);
-    for await (const found of each(channel, queue, id, signal))
+    await one.putBack();
+    for await (const found of each(one, id, signal))
       if (found.letter.failure.at > failedAt) yield found;
   }
 
@@ -208,9 +208,10 @@ export function createDeadLetters({
     id: SubscriptionId,
     browsing: Browsing,
   ): AsyncGenerator<DeadLetteredMessage, void, undefined> {
-    const { channel, queue, explain, end } = await begin(id);
+    const one = await begin(id);
+    const { explain, end } = one;
     try {
-      for await (const { letter } of behind(channel, queue, id, browsing))
+      for await (const { letter } of behind(one, id, browsing))
         if ((await browsing.select?.(letter)) ?? true) yield letter;
     } catch (error) {
       const why = explain(error);
@@ -237,8 +238,8 @@ export function createDeadLetters({
   /** Both must be there, or what is restored could not be redriven. */
   const checkPlace = async (id: SubscriptionId, home: string): Promise<void> => {
     const check = async (name: string): Promise<boolean> =>
-      look(id, false, async (channel) => {
-        await channel.checkQueue(name);
+      look(id, false, async ({ channel }) => {
+        await (await channel()).checkQueue(name);
         return true;
       });
     const dead = deadQueue(owner, id);
@@ -276,8 +277,8 @@ export function createDeadLetters({
     },
 
     redrive: (id, taking = {}) =>
-      look(id, 0, (channel, queue) => {
-        const move = async ({ raw, letter }: Found): Promise<void> => {
+      look(id, 0, (one) => {
+        const move = async ({ raw, letter, acknowledge }: Found): Promise<void> => {
           const home = redrivenHome(letter, id);
           const properties = copyProperties(raw, letter.message.id, {});
           await publisher.send(
@@ -290,17 +291,18 @@ export function createDeadLetters({
             }),
             never,
           );
-          channel.ack(raw);
+          acknowledge();
         };
-        return takeOut(each(channel, queue, id), taking, (some) => inTurns(some, move));
+        return takeOut(each(one, id), taking, (some) => inTurns(some, move));
       }),
 
     purge: (id, taking = {}) =>
-      look(id, 0, async (channel, queue) => {
+      look(id, 0, async (one) => {
         const { select, signal, onGone } = taking;
-        if (!select && !onGone && !signal?.aborted) return (await channel.purgeQueue(queue)).messageCount;
-        return takeOut(each(channel, queue, id), taking, async (some) => {
-          for (const { raw } of some) channel.ack(raw);
+        if (!select && !onGone && !signal?.aborted)
+          return (await (await one.channel()).purgeQueue(one.queue)).messageCount;
+        return takeOut(each(one, id), taking, async (some) => {
+          for (const { acknowledge } of some) acknowledge();
           return { gone: some };
         });
       }),

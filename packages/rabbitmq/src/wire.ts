@@ -10,7 +10,7 @@ import {
   type Message,
   type SubscriptionId,
 } from '@nest-messaging/core/contract';
-import type { GetMessage, Message as AmqpMessage, MessageProperties, Options } from 'amqplib';
+import type { Message as AmqpMessage, MessageProperties, Options } from 'amqplib';
 import { destinationOf } from './topology.js';
 
 /** The properties of a message as amqplib takes them. */
@@ -245,7 +245,7 @@ export function deliveryCount({ properties }: AmqpMessage): number {
 }
 
 /** A dead letter. Others may have put messages into the queue too: what they left out is filled in. */
-export function readDeadLetter(raw: GetMessage, { source, group }: SubscriptionId): DeadLetteredMessage {
+export function readDeadLetter(raw: AmqpMessage, { source, group }: SubscriptionId): DeadLetteredMessage {
   const headers: Record<string, unknown> = raw.properties.headers ?? {};
   const received = read(raw, source);
   const at = positive(headers[HEADER.failedAt]) ?? 0;

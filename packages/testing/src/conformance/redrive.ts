@@ -253,6 +253,12 @@ export const redrive = concern('Redrive', (states) => {
         [30, 30, 30, 10],
       );
       assert.equal(new Set(pages.flat()).size, 100);
+      // A look that was left early has changed nothing of their order.
+      const whole = await office.list(id, { limit: 200 });
+      assert.deepEqual(
+        whole.letters.map(({ message }) => message.id),
+        pages.flat(),
+      );
       assert.equal((await office.list(id, { error: 'DeadLetter', limit: 200 })).letters.length, 100);
       assert.deepEqual((await office.list(id, { error: 'another' })).letters, []);
       assert.deepEqual((await office.list(id, { until: new Date(began - 3_600_000) })).letters, []);
@@ -261,8 +267,8 @@ export const redrive = concern('Redrive', (states) => {
       assert.equal(shown?.failure.message, 'even');
       assert.equal(shown.message.body, undefined);
       assert.equal(shown.message.headers['number'], '42');
-      const whole = await office.show(id, 'm42', { payload: true });
-      assert.equal(Buffer.from(whole!.message.body!).toString(), '{"n":42}');
+      const opened = await office.show(id, 'm42', { payload: true });
+      assert.equal(Buffer.from(opened!.message.body!).toString(), '{"n":42}');
       assert.equal(await office.show(id, 'no such id'), undefined);
 
       mended = true;
