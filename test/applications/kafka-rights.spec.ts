@@ -138,10 +138,10 @@ function needsNoMore({ name: driver }: KafkaDriver): void {
       ['print', 'counted', 'shown'].every((what) => seen.some((one) => one.payload === what)),
     );
     await events.publish('order.placed', { good: false }, { delay: 20 });
-    await until(async () => (await letters.list(source)).length === 1);
-    expect(await letters.redrive(source, 'all')).toBe(1);
-    await until(async () => (await letters.list(source)).length === 1);
-    expect(await letters.purge(source, 'all')).toBe(1);
+    await until(async () => (await letters.list(source)).letters.length === 1);
+    expect(await letters.redrive(source, 'all')).toEqual({ count: 1 });
+    await until(async () => (await letters.list(source)).letters.length === 1);
+    expect(await letters.purge(source, 'all')).toEqual({ count: 1 });
     const { ready, connections } = await app.get(MessagingHealth).check();
     expect({ ready, connections }).toEqual({ ready: true, connections });
     await app.close();

@@ -22,7 +22,7 @@ import {
   OnEvent,
   OnQueue,
   type Broker,
-  type DeadLetteredMessage,
+  type ShownDeadLetter,
   type SubscriptionSource,
 } from '@nest-messaging/core';
 import { aws } from '@nest-messaging/aws';
@@ -105,9 +105,9 @@ async function until(fits: () => boolean | Promise<boolean>): Promise<void> {
 async function lettersOf(
   app: INestApplicationContext,
   source: SubscriptionSource,
-): Promise<DeadLetteredMessage[]> {
-  let letters: DeadLetteredMessage[] = [];
-  await until(async () => (letters = await app.get(DeadLetters).list(source)).length > 0);
+): Promise<readonly ShownDeadLetter[]> {
+  let letters: readonly ShownDeadLetter[] = [];
+  await until(async () => ({ letters } = await app.get(DeadLetters).list(source)).letters.length > 0);
   return letters;
 }
 
@@ -203,11 +203,11 @@ function handlesAll({ broker, removeAll }: Tried): void {
         failure: { name: 'DeadLetter', message: 'no such customer' },
       },
     ]);
-    expect(await deadLetters.redrive(source, 'all')).toBe(1);
+    expect(await deadLetters.redrive(source, 'all')).toEqual({ count: 1 });
     await until(() => at('bill').length === 2);
     await lettersOf(app, source);
-    expect(await deadLetters.purge(source, ['m1'])).toBe(1);
-    expect(await deadLetters.list(source)).toEqual([]);
+    expect(await deadLetters.purge(source, ['m1'])).toEqual({ count: 1 });
+    expect(await deadLetters.list(source)).toEqual({ letters: [] });
   }, 20_000);
 
   it('a delayed event comes when it is due', async () => {

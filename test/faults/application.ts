@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type {
-  DeadLetteredMessage,
+  ShownDeadLetter,
   Duration,
   HandlerOptions,
   MessagingHealthReport,
@@ -98,12 +98,12 @@ export type Told =
   | { readonly told: 'unhandled'; readonly event: string; readonly text: string }
   | { readonly told: 'answer'; readonly ask: number; readonly value?: unknown; readonly error?: Described };
 
-export interface Letter extends Pick<DeadLetteredMessage, 'attempts' | 'group'> {
+export interface Letter extends Pick<ShownDeadLetter, 'attempts' | 'group'> {
   readonly id: string;
   readonly failure: string;
   /** Base64. */
   readonly body: string;
-  readonly headers: DeadLetteredMessage['message']['headers'];
+  readonly headers: ShownDeadLetter['message']['headers'];
 }
 
 export interface Held {

@@ -232,15 +232,15 @@ async function cycle({ count, handlers, topic, sample }) {
 const commands = {
   health: () => health.check(),
   letters: async ({ source, limit = 100_000 }) =>
-    (await letters.list(source, limit)).map(({ message, attempts, failure, group }) => ({
+    (await letters.list(source, { limit, payload: true })).letters.map(({ message, attempts, failure, group }) => ({
       id: message.id,
       attempts,
       group,
       failure: failure.message,
-      body: Buffer.from(message.body).toString('base64'),
+      body: Buffer.from(/** @type {Uint8Array} */ (message.body)).toString('base64'),
       headers: message.headers,
     })),
-  redrive: ({ source, ids = 'all' }) => letters.redrive(source, ids),
+  redrive: async ({ source, ids = 'all' }) => (await letters.redrive(source, ids)).count,
   publish: async (load) => {
     await begin({ ...load, count: load.count ?? 1 });
     loads.delete(load.name);
@@ -251,7 +251,7 @@ const commands = {
   cycle,
   pause: (source) => subscriptions.pause(source),
   resume: (source) => subscriptions.resume(source),
-  purge: (source) => letters.purge(source, 'all'),
+  purge: async (source) => (await letters.purge(source, 'all')).count,
   close: async () => {
     await app.close();
     // What is left open keeps the process from ending, and that is seen.

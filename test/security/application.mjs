@@ -228,10 +228,10 @@ const parts = {
     await stranger.get(EventBus).publish('checked', JSON.stringify(payload), about);
     await stranger.close();
     for (const topic of ['fails', 'throws', 'hangs', 'handles', 'checked'])
-      await until(async () => (await letters.list({ topic })).length === 1);
+      await until(async () => (await letters.list({ topic })).letters.length === 1);
     say(
       'failure',
-      (await letters.list({ topic: 'throws' })).map(({ failure }) => failure),
+      (await letters.list({ topic: 'throws' })).letters.map(({ failure }) => failure),
     );
 
     await refused('what is too large', () => bus.publish('handles', secrets.payload.repeat(100_000), about));

@@ -344,7 +344,6 @@ export function createDeadLetters({
         firstFailedAt,
         ...topicMark(id.source, message),
         ...(origin === undefined ? {} : { to: { kind: 'queue', name: origin } }),
-        ...(message.key === undefined ? {} : { key: message.key }),
       });
       const place = placeOf(message.key, message.id, 'restore');
       const stored = await payloads.store(parcel, message.contentType, signal);

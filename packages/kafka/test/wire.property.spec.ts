@@ -11,6 +11,7 @@ import {
   isNote,
   read,
   readDeadLetter,
+  restoredDeadLetter,
   readDelayed,
   toRecord,
 } from '../src/wire.js';
@@ -138,10 +139,14 @@ describe('any message', () => {
       fc.asyncProperty(message, obituary, async (given, end) => {
         const record = await fetched(toRecord(topic, given));
         const letter = await fetched(copyForDeadLetters(record, dead, { id: given.id, ...end }));
-        expect(readDeadLetter(letter, source, owner, 'another')).toEqual({
+        const id = { source, group: 'another' };
+        const told = readDeadLetter(letter, id, owner);
+        expect(told).toEqual({
           ...end,
           message: expected(given),
+          origin: `${record.topic}/${record.partition}/${record.offset}`,
         });
+        expect(readDeadLetter(await fetched(restoredDeadLetter(dead, told)), id, owner)).toEqual(told);
         const again = await fetched(copyForRetry(letter, retry, { id: given.id }));
         expect(read(again, source, owner)).toEqual({
           message: expected(given),
@@ -208,7 +213,7 @@ describe('any record of a stranger', () => {
           expect(got.contentType).not.toBe('');
           expect(Object.values(got.headers).every((value) => typeof value === 'string')).toBe(true);
           expect(Number.isSafeInteger(attempt) && attempt >= 1 && firstFailedAt >= 0).toBe(true);
-          const letter = readDeadLetter(record, to, owner, 'billing');
+          const letter = readDeadLetter(record, { source: to, group: 'billing' }, owner);
           expect(letter.attempts).toBeGreaterThanOrEqual(0);
           expect(typeof letter.failure.message).toBe('string');
           const waiting = readDelayed(record);

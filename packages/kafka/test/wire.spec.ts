@@ -181,7 +181,7 @@ describe('A foreign record', () => {
       expect(read(record, source, owner).attempt).toBe(1);
       expect(read(record, source, owner).firstFailedAt).toBeUndefined();
       expect(readDelayed(record)).toBeUndefined();
-      readDeadLetter(record, source, owner, 'billing');
+      readDeadLetter(record, { source, group: 'billing' }, owner);
     }
     expect(read(stored({ headers: [[HEADER.attempt, '0']] }), source, owner).attempt).toBe(1);
   });
@@ -304,7 +304,7 @@ describe('A copy', () => {
       [HEADER.errorCode]: 'E42',
       [HEADER.failedAt]: '7',
     });
-    const got = readDeadLetter(written(letter), source, owner, 'other');
+    const got = readDeadLetter(written(letter), { source, group: 'other' }, owner);
     expect(got).toMatchObject({ attempts: 3, group: 'billing', firstFailedAt: 5 });
     expect(got.failure).toMatchObject({ name: 'CardDeclined', code: 'E42', at: 7 });
     expect(got.failure.message).toHaveLength(4_097);
@@ -313,7 +313,7 @@ describe('A copy', () => {
   });
 
   it('that someone else put among the dead letters is shown all the same', () => {
-    expect(readDeadLetter(stored(), source, owner, 'billing')).toMatchObject({
+    expect(readDeadLetter(stored(), { source, group: 'billing' }, owner)).toMatchObject({
       failure: { name: 'Error', message: expect.stringContaining('nothing is known'), at: 1_700_000_000_000 },
       attempts: 0,
       group: 'billing',

@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '@nest-messaging/core/contract';
 import type { Message as AmqpMessage } from 'amqplib';
 import fc from 'fast-check';
 import { date, optional, sendable, text } from '../../../test/support/arbitrary.js';
-import { copyProperties, deadLetterProperties } from '../src/copy.js';
+import { copyProperties, deadLetterProperties, restoredProperties } from '../src/copy.js';
 import { delayRoute } from '../src/delays.js';
 import { deliveryCount, isOfBroker, read, readDeadLetter, toProperties } from '../src/wire.js';
 
@@ -158,9 +158,12 @@ describe('any message', () => {
     fc.assert(
       fc.property(message, obituary, (given, end) => {
         const dead = delivered(deadLetterProperties(publishing(given), given.id, end), given.body, COPIED);
-        const { raw: _, ...letter } = readDeadLetter(dead as never, source, 'another');
-        const { queue: _q, ...told } = end;
-        expect(letter).toEqual({ ...told, message: expected(given) });
+        const { raw: _, ...letter } = readDeadLetter(dead as never, { source, group: 'another' });
+        const { queue: origin, ...told } = end;
+        const known = { ...told, message: expected(given), origin, position: `${end.failure.at}/${given.id}` };
+        expect(letter).toEqual(known);
+        const restored = delivered(restoredProperties({ service: 's' }, letter, origin), given.body, COPIED);
+        expect(readDeadLetter(restored as never, { source, group: 'another' })).toMatchObject(known);
         const redriven = delivered(copyProperties(dead, given.id, {}), given.body, COPIED);
         const own = Object.keys(redriven.properties.headers!).filter((name) => name.startsWith('nm-'));
         expect(own.sort()).toEqual(['nm-carried', 'nm-id']);
@@ -258,7 +261,7 @@ describe('any message of a stranger', () => {
         expect(Object.values(got.headers).every((value) => typeof value === 'string')).toBe(true);
         expect(Number.isSafeInteger(attempt) && attempt >= 1 && deaths >= 0).toBe(true);
         expect(deliveryCount(raw)).toBeGreaterThanOrEqual(0);
-        const letter = readDeadLetter(raw as never, to, 'billing');
+        const letter = readDeadLetter(raw as never, { source: to, group: 'billing' });
         expect(typeof letter.group).toBe('string');
         expect(letter.attempts).toBeGreaterThanOrEqual(1);
         expect(typeof letter.failure.message).toBe('string');

@@ -165,7 +165,7 @@ describe('A message on the wire', () => {
       const headers = Object.fromEntries(Object.values(HEADER).map((name) => [name, nonsense]));
       const got = read(received({ headers }), source);
       expect([got.attempt, got.deaths]).toEqual([1, 0]);
-      readDeadLetter(received({ headers }) as never, source, 'g');
+      readDeadLetter(received({ headers }) as never, { source, group: 'g' });
     }
     const carried = { 'routing-key': 5, exchange: {}, headers: 'x', expiration: null };
     const { message: got } = read(received({ headers: { [HEADER.carried]: carried } }), {
@@ -270,7 +270,7 @@ describe('A copy', () => {
       queue: 'shop.billing.order.placed',
       firstFailedAt: 5,
     });
-    const letter = readDeadLetter(delivered(properties) as never, source, 'other');
+    const letter = readDeadLetter(delivered(properties) as never, { source, group: 'other' });
     expect(letter).toMatchObject({ attempts: 3, group: 'billing', firstFailedAt: 5 });
     expect(letter.failure).toMatchObject({ name: 'CardDeclined', code: 'E42', at: 7 });
     expect(letter.failure.message).toHaveLength(4_097);

@@ -35,11 +35,13 @@ export class DeadLettersController implements OnApplicationBootstrap, OnModuleDe
 
   @Post(':id/redrive')
   async redrive(@Param('id') id: string): Promise<{ redriven: number }> {
-    return { redriven: await this.deadLetters.redrive(unpaid, [id]) };
+    const { count } = await this.deadLetters.redrive(unpaid, [id]);
+    return { redriven: count };
   }
 
   private async look(): Promise<void> {
-    for (const { message, failure, firstFailedAt } of await this.deadLetters.list(unpaid)) {
+    const { letters } = await this.deadLetters.list(unpaid);
+    for (const { message, failure, firstFailedAt } of letters) {
       const key = `${message.id} ${firstFailedAt}`;
       if (this.seen.has(key)) continue;
       this.seen.add(key);

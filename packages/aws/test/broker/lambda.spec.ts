@@ -25,6 +25,7 @@ import {
   type MessageContext,
 } from '@nest-messaging/core';
 import { awsOptions, useStage, type Stage } from '../support/stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 const stage = useStage();
 
@@ -271,7 +272,7 @@ describe('a function', () => {
     await publisher.publish('order', 'no JSON');
     expect(await lambda.invoke(names.order)).toEqual({ batchItemFailures: [] });
     const id = { source: { kind: 'topic', name: 'order' }, group: 'shop' } as const;
-    const letters = await publisher.transport.deadLetters.list(id, 10);
+    const letters = await listed(publisher.transport.deadLetters, id, 10);
     expect(letters.map(({ attempts, failure }) => [attempts, failure.name])).toEqual([
       [2, 'Error'],
       [1, 'UndecodableError'],

@@ -4,6 +4,7 @@ import { awsEndpoint } from '../../../../test/support/aws.js';
 import { iamPolicy, type IamPolicy } from '../../src/iam-policy.js';
 import { startRecorder, type Asked } from '../support/recorder.js';
 import { until, useStage } from '../support/stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 /** Emulators allow everything; so that what an application asks for is held against the policy here. */
 
@@ -69,7 +70,7 @@ async function doAll(topology: Topology, endpoint: string): Promise<void> {
       steps.seen.length === 1 &&
       tasks.seen.length === 1 &&
       cleared.seen.length === 1 &&
-      (await transport.deadLetters.list(topic('order.placed'), 10)).length === 1,
+      (await listed(transport.deadLetters, topic('order.placed'), 10)).length === 1,
     'everything',
   );
   expect(placed.seen).toHaveLength(2);

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { AwsOptions } from '../../src/index.js';
 import { startS3Stub, type S3Stub } from '../support/s3-stub.js';
 import { until, useStage } from '../support/stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 const stage = useStage();
 
@@ -43,7 +44,7 @@ describe('a body that may not be read', () => {
       expect(warning).toMatch(/could not be read from S3: it is tried again/);
       expect(warning).toMatch(message);
     }
-    expect(await application.transport.deadLetters.list({ source: queue, group: 'group' }, 1)).toEqual([]);
+    expect(await listed(application.transport.deadLetters, { source: queue, group: 'group' }, 1)).toEqual([]);
     s3.refusal = undefined;
     await until(() => worker.seen.length === 1, 'the worker');
     expect(worker.seen[0]).toMatchObject({ text: '"body"', attempt: 1 });

@@ -73,7 +73,7 @@ describe('a handler of batches', () => {
       ['nobody', 1],
       ['nobody', 2],
     ]);
-    const letters = () => deadLetters.list({ queue: 'mails' });
+    const letters = async () => (await deadLetters.list({ queue: 'mails' })).letters;
     expect(await eventually(letters, (found) => found.length > 0)).toMatchObject([
       { attempts: 2, failure: { message: 'no such address' } },
     ]);

@@ -28,9 +28,11 @@ describe('A retired handler', () => {
   ])('of %s sets messages aside at their first attempt, and says why', async (_, source) => {
     const { bus, deadLetters } = await start({}, retired({ ...source, outcome: 'dead-letter' }));
     await bus.publish('order.placed', { id: 1 });
-    const [letter] = await eventually(
+    const {
+      letters: [letter],
+    } = await eventually(
       () => deadLetters.list(source),
-      ({ length }) => length === 1,
+      ({ letters }) => letters.length === 1,
     );
     expect(letter).toMatchObject({
       attempts: 1,
@@ -43,7 +45,7 @@ describe('A retired handler', () => {
     await bus.enqueue('letters', { to: 'someone' });
     await eventually(
       () => deadLetters.list({ queue: 'letters' }),
-      ({ length }) => length === 1,
+      ({ letters }) => letters.length === 1,
     );
   });
 
@@ -55,7 +57,7 @@ describe('A retired handler', () => {
     await bus.publish('order.placed', { id: 1 });
     const { error } = await until('discarded');
     expect(error).toMatchObject({ message: "the handler of 'order.placed' in group 'shop' is retired" });
-    expect(await deadLetters.list({ topic: 'order.placed' })).toEqual([]);
+    expect(await deadLetters.list({ topic: 'order.placed' })).toEqual({ letters: [] });
   });
 
   it('leaves the handlers of other groups alone', async () => {

@@ -1,13 +1,14 @@
 import { expect } from '@jest/globals';
 import type { Transport } from '@nest-messaging/core/contract';
 import { startProxy } from '../proxy.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 import { deadLetter, onEachDriver, until } from '../stage.js';
 
 const id = { source: { kind: 'topic', name: 'a' }, group: 'group' } as const;
 
 /** All that an application may ask about a subscription. */
 const questions: Readonly<Record<string, (transport: Transport) => Promise<unknown>>> = {
-  list: ({ deadLetters }) => deadLetters.list(id, 10),
+  browse: ({ deadLetters }) => listed(deadLetters, id, 10),
   redrive: ({ deadLetters }) => deadLetters.redrive(id),
   purge: ({ deadLetters }) => deadLetters.purge(id),
   replay: (transport) => transport.replay!(id, 'beginning'),
@@ -38,7 +39,7 @@ onEachDriver('What is asked about a subscription', (test) => {
     const probe = await application.subscribe('a', () => deadLetter());
     await application.publish('a');
     const letters = async (): Promise<number> =>
-      (await application.transport.deadLetters.list(id, 10)).length;
+      (await listed(application.transport.deadLetters, id, 10)).length;
     await until(letters, 'the dead letter');
     await probe.stop();
     const comeBack = await proxy.away();

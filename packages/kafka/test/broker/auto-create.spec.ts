@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import { startKafka } from '../../../../scripts/brokers/kafka.mjs';
 import { acknowledge, onEachDriver, until } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 let broker: Awaited<ReturnType<typeof startKafka>>;
 
@@ -36,7 +37,7 @@ onEachDriver(
           code: 'TOPOLOGY',
         });
         const id = { source: { kind: 'topic', name: 'a' }, group: 'group' } as const;
-        expect(await transport.deadLetters.list(id, 10)).toEqual([]);
+        expect(await listed(transport.deadLetters, id, 10)).toEqual([]);
         const refusal = (): Promise<unknown> =>
           transport.replay!(id, 'beginning').catch(({ code }: { code: string }) => code);
         // The first of all who ask for a group wait until the broker has where to keep its positions.

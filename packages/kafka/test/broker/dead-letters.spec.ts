@@ -8,6 +8,7 @@ import {
   type Application,
   type Probe,
 } from '../stage.js';
+import { among, listed } from '../../../../test/support/dead-letters.js';
 
 /** A subscription with so many dead letters: `0`, `1` and so on, under ids of the same name. */
 async function withLetters(application: Application, count: number): Promise<Probe & { mend(): void }> {
@@ -20,14 +21,14 @@ async function withLetters(application: Application, count: number): Promise<Pro
   );
   await until(() => probe.seen.length === count, 'all to fail');
   await until(
-    async () => (await application.transport.deadLetters.list(probe.subscription, count)).length === count,
+    async () => (await listed(application.transport.deadLetters, probe.subscription, count)).length === count,
     'all dead letters',
   );
   return Object.assign(probe, { mend: () => void (mended = true) });
 }
 
 const idsIn = async ({ transport }: Application, { subscription }: Probe): Promise<string[]> =>
-  (await transport.deadLetters.list(subscription, 10_000))
+  (await listed(transport.deadLetters, subscription, 10_000))
     .map(({ message }) => message.id)
     .sort((a, b) => Number(a) - Number(b));
 
@@ -38,7 +39,7 @@ onEachDriver('Dead letters', (test) => {
     const { deadLetters } = application.transport;
     expect(await idsIn(application, probe)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
     probe.mend();
-    expect(await deadLetters.redrive(probe.subscription, new Set(['3', '5', 'unknown']))).toBe(2);
+    expect(await deadLetters.redrive(probe.subscription, among(['3', '5', 'unknown']))).toBe(2);
     await until(() => probe.seen.length === 12, 'the two');
     expect(
       probe.seen
@@ -49,16 +50,16 @@ onEachDriver('Dead letters', (test) => {
       ['3', 1],
       ['5', 1],
     ]);
-    expect(await deadLetters.purge(probe.subscription, new Set(['0', '9']))).toBe(2);
+    expect(await deadLetters.purge(probe.subscription, among(['0', '9']))).toBe(2);
     expect(await idsIn(application, probe)).toEqual(['1', '2', '4', '6', '7', '8']);
     // Looking takes nothing away, and shows the oldest first.
-    expect(await deadLetters.list(probe.subscription, 2)).toHaveLength(2);
+    expect(await listed(deadLetters, probe.subscription, 2)).toHaveLength(2);
     await application.transport.close();
 
     const again = await open();
     expect(await idsIn(again, probe)).toEqual(['1', '2', '4', '6', '7', '8']);
-    expect(await again.transport.deadLetters.redrive(probe.subscription, new Set(['3']))).toBe(0);
-    expect(await again.transport.deadLetters.purge(probe.subscription, new Set(['1']))).toBe(1);
+    expect(await again.transport.deadLetters.redrive(probe.subscription, among(['3']))).toBe(0);
+    expect(await again.transport.deadLetters.purge(probe.subscription, among(['1']))).toBe(1);
     // To nobody yet: they wait until their subscription runs.
     expect(await again.transport.deadLetters.redrive(probe.subscription)).toBe(5);
     expect(await idsIn(again, probe)).toEqual([]);
@@ -74,8 +75,8 @@ onEachDriver('Dead letters', (test) => {
     const probe = await withLetters(application, 6);
     await until(async () => (await idsIn(application, other)).length === 6, 'the others');
     // From the middle, so that what is before it stays and the notes with it.
-    expect(await application.transport.deadLetters.purge(probe.subscription, new Set(['5']))).toBe(1);
-    expect(await application.transport.deadLetters.purge(probe.subscription, new Set(['3']))).toBe(1);
+    expect(await application.transport.deadLetters.purge(probe.subscription, among(['5']))).toBe(1);
+    expect(await application.transport.deadLetters.purge(probe.subscription, among(['3']))).toBe(1);
     expect(await idsIn(application, probe)).toEqual(['0', '1', '2', '4']);
     expect(await idsIn(application, other)).toHaveLength(6);
     expect((await stage.read(namesOf(stage, probe).dead)).length).toBeGreaterThan(4);
@@ -97,8 +98,8 @@ onEachDriver('Dead letters', (test) => {
     const odd = new Set(Array.from({ length: 20 }, (_, at) => `${at * 2 + 1}`));
     expect(
       await Promise.all([
-        application.transport.deadLetters.redrive(probe.subscription, even),
-        second.transport.deadLetters.purge(probe.subscription, odd),
+        application.transport.deadLetters.redrive(probe.subscription, among(even)),
+        second.transport.deadLetters.purge(probe.subscription, among(odd)),
       ]),
     ).toEqual([20, 20]);
     await until(() => probe.seen.length === 60, 'those that were redriven');
@@ -114,7 +115,7 @@ onEachDriver('Dead letters', (test) => {
     const application = await open();
     const probe = await withLetters(application, 1_000);
     const start = Date.now();
-    expect(await application.transport.deadLetters.list(probe.subscription, 1_000)).toHaveLength(1_000);
+    expect(await listed(application.transport.deadLetters, probe.subscription, 1_000)).toHaveLength(1_000);
     expect(Date.now() - start).toBeLessThan(5_000);
     probe.mend();
     expect(await application.transport.deadLetters.redrive(probe.subscription)).toBe(1_000);
@@ -126,7 +127,7 @@ onEachDriver('Dead letters', (test) => {
   test('where there never were any are none', async ({ open }) => {
     const { transport } = await open();
     const nobody = { source: { kind: 'topic', name: 'never' }, group: 'group' } as const;
-    expect(await transport.deadLetters.list(nobody, 9)).toEqual([]);
+    expect(await listed(transport.deadLetters, nobody, 9)).toEqual([]);
     expect(await transport.deadLetters.redrive(nobody)).toBe(0);
     expect(await transport.deadLetters.purge(nobody)).toBe(0);
   });

@@ -6,6 +6,7 @@ import { run } from '../../../../scripts/brokers/run.mjs';
 import { describeHere } from '../../../../test/support/describe-here.js';
 import { kafkaBrokers } from '../../../../test/support/kafka.js';
 import { acknowledge, deadLetter, onEachDriver, onStage, retry, until } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 onEachDriver('A client that has never heard of the module', (test) => {
   test('writes plain JSON to the topic, and it is handled', async ({ open, write, mark }) => {
@@ -67,7 +68,7 @@ onEachDriver('A client that has never heard of the module', (test) => {
     const own = (): typeof probe.seen => probe.seen.filter(({ text }) => text !== '"first"');
     await until(() => own().length === 3, 'three attempts');
     await until(
-      async () => (await application.transport.deadLetters.list(probe.subscription, 9)).length === 2,
+      async () => (await listed(application.transport.deadLetters, probe.subscription, 9)).length === 2,
       'both',
     );
     redriven = true;

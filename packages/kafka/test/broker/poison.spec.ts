@@ -11,6 +11,7 @@ import {
   until,
   type Probe,
 } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 onEachDriver('A poison message at the head of a partition', (test) => {
   test('that always fails: the rest go on at full speed, and it ends among the dead letters untouched', async ({
@@ -100,10 +101,10 @@ onEachDriver('A poison message at the head of a partition', (test) => {
     await until(() => ordered.seen.length === 203, 'all of the other');
     for (const probe of [once, ordered])
       await until(
-        async () => (await application.transport.deadLetters.list(probe.subscription, 9)).length === 1,
+        async () => (await listed(application.transport.deadLetters, probe.subscription, 9)).length === 1,
         'the dead letter',
       );
-    const [letter] = await application.transport.deadLetters.list(ordered.subscription, 9);
+    const [letter] = await listed(application.transport.deadLetters, ordered.subscription, 9);
     expect(letter).toMatchObject({ attempts: 3, group: 'ordered', message: { key: 'poison' } });
     expect(Buffer.from(letter!.message.body).toString()).toBe('not JSON');
   });

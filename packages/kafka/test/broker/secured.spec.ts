@@ -12,6 +12,7 @@ import {
   type Define,
   type Stage,
 } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 let kafka: SecuredKafka | undefined;
 let missing: string | undefined;
@@ -293,7 +294,7 @@ describe('A missing right', () => {
         await application.publish('a');
         const { transport } = application;
         await until(
-          async () => (await transport.deadLetters.list(probe.subscription, 9)).length === 1,
+          async () => (await listed(transport.deadLetters, probe.subscription, 9)).length === 1,
           'the dead letter',
         );
         await probe.stop();
@@ -305,7 +306,7 @@ describe('A missing right', () => {
         let refusal: unknown;
         await until(
           async () =>
-            (refusal = await told(transport.deadLetters.list(probe.subscription, 9))) instanceof Error,
+            (refusal = await told(listed(transport.deadLetters, probe.subscription, 9))) instanceof Error,
           'the refusal',
         );
         expect(refusal).toEqual(error('TOPOLOGY', /may not read all topics of topic 'a'.*'--dead'/));

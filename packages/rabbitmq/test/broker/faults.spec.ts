@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { quorumQueuesWritten, startRabbitmq } from '../../../../scripts/brokers/rabbitmq.mjs';
 import { acknowledge, deadLetter, retry, until, useStage } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 /** A broker of this file's own, to be killed, filled and forbidden. */
 let broker: Awaited<ReturnType<typeof startRabbitmq>>;
@@ -84,7 +85,7 @@ describe('A broker that', () => {
       const expected = [...load.resolved, ...[...delayed.resolved].map((body) => `delayed ${body}`)];
       const letters = new Set<string>();
       const missing = async (): Promise<string[]> => {
-        for (const { message } of await application.transport.deadLetters.list(probe.subscription, 100_000))
+        for (const { message } of await listed(application.transport.deadLetters, probe.subscription, 100_000))
           letters.add(Buffer.from(message.body).toString());
         return expected.filter((body) => !handled.has(body) && !letters.has(body));
       };
@@ -154,7 +155,7 @@ describe('A dead letter whose queue', () => {
       await application.publish('a', 'bad');
       const settled = async (): Promise<boolean> =>
         failures().length > 0 ||
-        (await application.transport.deadLetters.list(probe.subscription, 99)).length === published;
+        (await listed(application.transport.deadLetters, probe.subscription, 99)).length === published;
       await until(settled, 'it to be set aside or refused');
     }
     expect(failures()[0]).toMatchObject({
@@ -166,7 +167,7 @@ describe('A dead letter whose queue', () => {
     await until(() => probe.texts.includes('good'), 'others to go on');
     await broker.control('clear_policy', 'full');
     await until(
-      async () => (await application.transport.deadLetters.list(probe.subscription, 99)).length === published,
+      async () => (await listed(application.transport.deadLetters, probe.subscription, 99)).length === published,
       'all of them',
       30_000,
     );
@@ -181,13 +182,13 @@ describe('A dead letter whose queue', () => {
     const { channel } = await foreign();
     await application.publish('a');
     await until(
-      async () => (await application.transport.deadLetters.list(probe.subscription, 9)).length === 1,
+      async () => (await listed(application.transport.deadLetters, probe.subscription, 9)).length === 1,
       'one',
     );
     await channel.deleteQueue(`${mark}.group.a--dead`);
     await application.publish('a');
     await until(
-      async () => (await application.transport.deadLetters.list(probe.subscription, 9)).length === 1,
+      async () => (await listed(application.transport.deadLetters, probe.subscription, 9)).length === 1,
       'two',
     );
   });
@@ -217,7 +218,7 @@ describe('A user who may not', () => {
       const live = await application.subscribe('a.#', undefined, { group: 'service', broadcast: true });
       await application.publish(`a.${topology}`, '', { delay: 150 });
       const { deadLetters } = application.transport;
-      const letters = async (): Promise<number> => (await deadLetters.list(probe.subscription, 9)).length;
+      const letters = async (): Promise<number> => (await listed(deadLetters, probe.subscription, 9)).length;
       await until(async () => (await letters()) === 1, 'the dead letter');
       expect(await deadLetters.redrive(probe.subscription)).toBe(1);
       await until(() => probe.seen.length === 4 && live.seen.length === 1, 'it again');

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { acknowledge, deadLetter, retry, until, useStage } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 const stage = useStage();
 
@@ -26,7 +27,7 @@ describe('A topology that is there', () => {
       expect(probe.seen[2]!.raw).toMatchObject({ fields: { exchange: `${mark}.legacy`, routingKey: key } });
       const { deadLetters } = application.transport;
       await until(
-        async () => (await deadLetters.list(probe.subscription, 9)).length === 1,
+        async () => (await listed(deadLetters, probe.subscription, 9)).length === 1,
         'the dead letter',
       );
       expect(await deadLetters.redrive(probe.subscription)).toBe(1);

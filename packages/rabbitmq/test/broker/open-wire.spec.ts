@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
 import { acknowledge, deadLetter, retry, until, useStage } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 const stage = useStage();
 
@@ -88,7 +89,7 @@ describe('A client that has never heard of the module', () => {
     // `CC` makes it a message under two routing keys, which is one delivery; a copy that kept it would be one more.
     await until(() => probe.seen.length === 3, 'three attempts');
     await until(
-      async () => (await application.transport.deadLetters.list(probe.subscription, 9)).length === 1,
+      async () => (await listed(application.transport.deadLetters, probe.subscription, 9)).length === 1,
       'it',
     );
     redriven = true;

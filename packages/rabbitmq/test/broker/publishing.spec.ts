@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { startProxy } from '../proxy.js';
 import { rabbitmqUrl } from '../../../../test/support/rabbitmq.js';
 import { until, useStage } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 const stage = useStage();
 
@@ -36,7 +37,7 @@ describe('Publishing', () => {
       code: 'MESSAGE_TOO_LARGE',
     });
     await application.publish('a', '', headers(56_500));
-    const letters = () => application.transport.deadLetters.list(probe.subscription, 9);
+    const letters = () => listed(application.transport.deadLetters, probe.subscription, 9);
     await until(async () => (await letters()).length === 1, 'the dead letter');
     expect((await letters())[0]!.message.headers['long']).toHaveLength(56_500);
   });

@@ -12,6 +12,7 @@ import {
   type Application,
   type Probe,
 } from '../stage.js';
+import { listed } from '../../../../test/support/dead-letters.js';
 
 const stage = useStage();
 
@@ -58,7 +59,7 @@ describe('A message that kills its process', () => {
     const probe = await publishing.subscribe('a');
     await probe.stop();
     for (let i = 0; i < 10; i++) await publishing.publish('a', i === 4 ? 'killer' : `innocent ${i}`);
-    const letters = () => publishing.transport.deadLetters.list(probe.subscription, 99);
+    const letters = () => listed(publishing.transport.deadLetters, probe.subscription, 99);
     while ((await letters()).length === 0 && lives++ < 12) {
       let striking = false;
       const process = await startProcess((delivery) => {
