@@ -131,4 +131,63 @@ onEachDriver('Dead letters', (test) => {
     expect(await transport.deadLetters.redrive(nobody)).toBe(0);
     expect(await transport.deadLetters.purge(nobody)).toBe(0);
   });
+
+  test('are shown page by page, the oldest of all partitions first, and a page costs no more for being late', async ({
+    open,
+  }) => {
+    const application = await open();
+    const probe = await withLetters(application, 60);
+    const { deadLetters } = application.transport;
+    const all = await listed(deadLetters, probe.subscription, 100);
+    expect(all).toHaveLength(60);
+    // What is gone between two pages is missed by none.
+    expect(await deadLetters.purge(probe.subscription, among([all[9]!.message.id, all[30]!.message.id]))).toBe(2);
+    const pages: string[][] = [];
+    for (let after: string | undefined; pages.length < 10;) {
+      const page: string[] = [];
+      for await (const { message, position } of deadLetters.browse(probe.subscription, { after, limit: 20 })) {
+        page.push(message.id);
+        after = position;
+      }
+      if (page.length === 0) break;
+      pages.push(page);
+    }
+    expect(pages.map(({ length }) => length)).toEqual([20, 20, 18]);
+    expect(pages.flat()).toEqual(
+      all.flatMap(({ message }, at) => (at === 9 || at === 30 ? [] : [message.id])),
+    );
+  });
+
+  test('of which nothing is noted when they are redriven come twice, under one id, and none is lost', async (stage) => {
+    const application = await stage.open();
+    const probe = await withLetters(application, 5);
+    const { deadLetters } = application.transport;
+    const { dead } = namesOf(stage, probe);
+    const noteFits = (fits: boolean): Promise<unknown> =>
+      stage.arrange((admin) =>
+        admin.alterConfigs({
+          validateOnly: false,
+          resources: [
+            {
+              type: 2,
+              name: dead,
+              configEntries: [{ name: 'max.message.bytes', value: fits ? '1000000' : '20' }],
+            },
+          ],
+        }),
+      );
+    // As a process leaves it that is killed when the subscription has them, and before they are noted.
+    await noteFits(false);
+    probe.mend();
+    await expect(deadLetters.redrive(probe.subscription)).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE' });
+    await until(() => probe.seen.length === 10, 'them, once');
+    expect(await idsIn(application, probe)).toEqual(['0', '1', '2', '3', '4']);
+    await noteFits(true);
+    expect(await deadLetters.redrive(probe.subscription)).toBe(5);
+    await until(() => probe.seen.length === 15, 'them, twice');
+    expect(probe.seen.slice(5).map(({ message }) => message.id).sort()).toEqual(
+      ['0', '0', '1', '1', '2', '2', '3', '3', '4', '4'],
+    );
+    expect(await idsIn(application, probe)).toEqual([]);
+  });
 });

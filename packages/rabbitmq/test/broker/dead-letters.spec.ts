@@ -1,0 +1,101 @@
+import { describe, expect, it } from '@jest/globals';
+import type { SubscriptionId } from '@nest-messaging/core/contract';
+import { among, listed } from '../../../../test/support/dead-letters.js';
+import { acknowledge, until, useStage } from '../stage.js';
+
+const stage = useStage();
+
+const id: SubscriptionId = { group: 'group', source: { kind: 'topic', name: 'order' } };
+/** More than one channel of consumers holds. */
+const MANY = 3_500;
+const numbers = Array.from({ length: MANY }, (_, n) => n);
+
+/** A subscription with so many dead letters, put there by a plain client, with their numbers as their ids. */
+async function withLetters(count: number) {
+  const { open, foreign, mark } = stage();
+  const application = await open();
+  const probe = await application.subscribe('order', () => acknowledge, { maxUnsettled: 100 });
+  const { connection } = await foreign();
+  const channel = await connection.createConfirmChannel();
+  const queue = `${mark}.group.order`;
+  for (const n of numbers.slice(0, count))
+    channel.sendToQueue(`${queue}--dead`, Buffer.from(`${n}`), {
+      persistent: true,
+      messageId: `${n}`,
+      headers: { 'nm-queue': queue, 'nm-failed-at': 1_700_000_000_000 + n, 'cloudEvents:partitionkey': `k${n % 3}` },
+    });
+  await channel.waitForConfirms();
+  const { deadLetters } = application.transport;
+  const ids = async (): Promise<number[]> =>
+    (await listed(deadLetters, id, 10_000)).map(({ message }) => Number(message.id));
+  return { application, probe, deadLetters, ids, connection, queue };
+}
+
+describe('dead letters in great number', () => {
+  it('keep their order, however they are looked at', async () => {
+    const { deadLetters, ids } = await withLetters(MANY);
+    expect(await ids()).toEqual(numbers);
+    expect(await ids()).toEqual(numbers);
+    // Left early: at the first, within a consumer's share, behind it, and far behind.
+    for (const limit of [1, 45, 250, 3_100]) {
+      expect((await listed(deadLetters, id, limit)).map(({ message }) => Number(message.id))).toEqual(
+        numbers.slice(0, limit),
+      );
+      expect(await ids()).toEqual(numbers);
+    }
+    const gone = ['0', '99', '100', '101', '3000', `${MANY - 1}`];
+    expect(await deadLetters.purge(id, among([...gone, 'none such']))).toBe(gone.length);
+    const left = numbers.filter((n) => !gone.includes(`${n}`));
+    expect(await ids()).toEqual(left);
+    expect(await ids()).toEqual(left);
+  });
+
+  it('are redriven in the order of their keys, and what is not meant stays in its own', async () => {
+    const { deadLetters, ids, probe } = await withLetters(1_000);
+    const even = numbers.slice(0, 1_000).filter((n) => n % 2 === 0);
+    expect(await deadLetters.redrive(id, { select: ({ message }) => Number(message.id) % 2 === 0 })).toBe(500);
+    await until(() => probe.seen.length === 500, 'those that were meant');
+    for (const key of ['k0', 'k1', 'k2']) {
+      const places = probe.seen
+        .filter(({ message }) => message.key === key)
+        .map(({ message }) => Number(message.id));
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+    }
+    expect(probe.seen.map(({ message }) => Number(message.id)).toSorted((a, b) => a - b)).toEqual(even);
+    expect(await ids()).toEqual(numbers.slice(0, 1_000).filter((n) => n % 2 === 1));
+  });
+});
+
+describe('dead letters that are looked at', () => {
+  it('end where others take them away meanwhile', async () => {
+    const { deadLetters, connection, queue } = await withLetters(300);
+    const found: number[] = [];
+    const channel = await connection.createChannel();
+    for await (const { message } of deadLetters.browse(id)) {
+      // What a consumer has in hand already is shown, and nothing that was behind it.
+      if (found.push(Number(message.id)) === 1) await channel.purgeQueue(`${queue}--dead`);
+    }
+    expect(found.length).toBeLessThanOrEqual(101);
+    expect(found).toEqual(numbers.slice(0, found.length));
+  });
+
+  it('end as if there were none when their queue is deleted', async () => {
+    const { deadLetters, connection, queue } = await withLetters(300);
+    const channel = await connection.createChannel();
+    let found = 0;
+    for await (const _ of deadLetters.browse(id))
+      if (++found === 1) await channel.deleteQueue(`${queue}--dead`);
+    expect(found).toBeLessThanOrEqual(101);
+    expect(await listed(deadLetters, id, 10)).toEqual([]);
+  });
+
+  it('are shown to one after the other, and to each of them all', async () => {
+    const { deadLetters, ids } = await withLetters(150);
+    const other = deadLetters.browse(id)[Symbol.asyncIterator]();
+    expect((await other.next()).value?.message.id).toBe('0');
+    // Another waits its turn, and has them all.
+    const waiting = ids();
+    await other.return!();
+    expect(await waiting).toEqual(numbers.slice(0, 150));
+  });
+});
