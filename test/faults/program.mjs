@@ -232,14 +232,16 @@ async function cycle({ count, handlers, topic, sample }) {
 const commands = {
   health: () => health.check(),
   letters: async ({ source, limit = 100_000 }) =>
-    (await letters.list(source, { limit, payload: true })).letters.map(({ message, attempts, failure, group }) => ({
-      id: message.id,
-      attempts,
-      group,
-      failure: failure.message,
-      body: Buffer.from(/** @type {Uint8Array} */ (message.body)).toString('base64'),
-      headers: message.headers,
-    })),
+    (await letters.list(source, { limit, payload: true })).letters.map(
+      ({ message, attempts, failure, group }) => ({
+        id: message.id,
+        attempts,
+        group,
+        failure: failure.message,
+        body: Buffer.from(/** @type {Uint8Array} */ (message.body)).toString('base64'),
+        headers: message.headers,
+      }),
+    ),
   redrive: async ({ source, ids = 'all' }) => (await letters.redrive(source, ids)).count,
   publish: async (load) => {
     await begin({ ...load, count: load.count ?? 1 });

@@ -170,7 +170,10 @@ export function createDeadLetters({
     async *browse(id, { select, signal, after, limit = Number.POSITIVE_INFINITY } = {}) {
       if (limit < 1) return;
       let left = limit;
-      for await (const { letter } of lettersOf(id, await rangesOf(subscriptionNames(owner, id).dead, after))) {
+      for await (const { letter } of lettersOf(
+        id,
+        await rangesOf(subscriptionNames(owner, id).dead, after),
+      )) {
         signal?.throwIfAborted();
         if (!((await select?.(letter)) ?? true)) continue;
         yield letter;

@@ -23,7 +23,7 @@ import { CODE, lostConnection, replyCode } from './errors.js';
 import { createLooking, type Held, type Looking } from './looking.js';
 import type { Publisher } from './publisher.js';
 import { deadQueue, queueName, type Owner } from './topology.js';
-import { HEADER, readDeadLetter } from './wire.js';
+import { readDeadLetter } from './wire.js';
 
 export interface DeadLettersParts {
   readonly owner: Owner;
@@ -151,11 +151,7 @@ export function createDeadLetters({
   };
 
   /** Calls `work` on the queue of dead letters; answers `none` if there is no such queue. */
-  const look = async <T>(
-    id: SubscriptionId,
-    none: T,
-    work: (look: Look) => Promise<T>,
-  ): Promise<T> => {
+  const look = async <T>(id: SubscriptionId, none: T, work: (look: Look) => Promise<T>): Promise<T> => {
     const one = await begin(id);
     const { explain, end } = one;
     try {
@@ -200,8 +196,7 @@ export function createDeadLetters({
     }
     if (reached) return;
     await one.putBack();
-    for await (const found of each(one, id, signal))
-      if (found.letter.failure.at > failedAt) yield found;
+    for await (const found of each(one, id, signal)) if (found.letter.failure.at > failedAt) yield found;
   }
 
   async function* lookAt(

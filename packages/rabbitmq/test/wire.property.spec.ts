@@ -160,7 +160,12 @@ describe('any message', () => {
         const dead = delivered(deadLetterProperties(publishing(given), given.id, end), given.body, COPIED);
         const { raw: _, ...letter } = readDeadLetter(dead as never, { source, group: 'another' });
         const { queue: origin, ...told } = end;
-        const known = { ...told, message: expected(given), origin, position: `${end.failure.at}/${given.id}` };
+        const known = {
+          ...told,
+          message: expected(given),
+          origin,
+          position: `${end.failure.at}/${given.id}`,
+        };
         expect(letter).toEqual(known);
         const restored = delivered(restoredProperties({ service: 's' }, letter, origin), given.body, COPIED);
         expect(readDeadLetter(restored as never, { source, group: 'another' })).toMatchObject(known);

@@ -75,9 +75,7 @@ export const brokenDeadLetters: readonly Broken[] = [
       message: { ...message, body: Buffer.from(`"${Buffer.from(message.body).toString()}"`) },
     })),
   ),
-  broken('names no group of a dead letter', () =>
-    browsing((letter) => ({ ...letter, group: '' })),
-  ),
+  broken('names no group of a dead letter', () => browsing((letter) => ({ ...letter, group: '' }))),
   broken('hands a dead letter over again', () => settling((s) => (s.type === 'dead-letter' ? release : s))),
   broken('sets a message aside for every group at once', () => {
     const known = new Map<string, About>();
@@ -119,7 +117,9 @@ export const brokenDeadLetters: readonly Broken[] = [
     letters(({ browse }) => ({ browse: (about, options) => browse(about, { ...options, limit: 1_000 }) })),
   ),
   broken('begins to browse with the oldest, whatever it was told', () =>
-    letters(({ browse }) => ({ browse: (about, options) => browse(about, { ...options, after: undefined }) })),
+    letters(({ browse }) => ({
+      browse: (about, options) => browse(about, { ...options, after: undefined }),
+    })),
   ),
   broken('goes on from a place only while its letter is there', () => {
     const known = new Map<string, string>();
@@ -151,7 +151,9 @@ export const brokenDeadLetters: readonly Broken[] = [
     })),
   ),
   broken('shows all, whatever is chosen', () =>
-    letters(({ browse }) => ({ browse: (about, options) => browse(about, { ...options, select: undefined }) })),
+    letters(({ browse }) => ({
+      browse: (about, options) => browse(about, { ...options, select: undefined }),
+    })),
   ),
   broken('purges what it could not choose', () =>
     letters(({ purge }) => ({
@@ -241,7 +243,9 @@ export const brokenDeadLetters: readonly Broken[] = [
     letters(({ purge }) => ({ purge: (about, taking) => purge(about, { ...taking, select: undefined }) })),
   ),
   broken('redrives all, whatever is chosen', () =>
-    letters(({ redrive }) => ({ redrive: (about, taking) => redrive(about, { ...taking, select: undefined }) })),
+    letters(({ redrive }) => ({
+      redrive: (about, taking) => redrive(about, { ...taking, select: undefined }),
+    })),
   ),
   broken('redrives the newest first', () =>
     letters(({ browse, redrive }) => ({

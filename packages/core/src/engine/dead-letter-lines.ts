@@ -9,7 +9,12 @@ import {
 
 /** The last moment that JavaScript's `Date` has. */
 const LAST = 8_640_000_000_000_000;
-const time = v.pipe(v.number(), v.integer('a whole number'), v.minValue(0, 'a time'), v.maxValue(LAST, 'a time'));
+const time = v.pipe(
+  v.number(),
+  v.integer('a whole number'),
+  v.minValue(0, 'a time'),
+  v.maxValue(LAST, 'a time'),
+);
 const destination = v.strictObject({ kind: v.picklist(['topic', 'queue']), name: v.string() });
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

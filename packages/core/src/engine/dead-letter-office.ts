@@ -161,7 +161,12 @@ function shown(letter: DeadLetteredMessage, payload: boolean): ShownDeadLetter {
 }
 
 /** Only what is meant may take its time, and only as much as the pace makes it. */
-function paced(matches: Matches, rate: number, clock: Clock, signal: AbortSignal | undefined): Choice['select'] {
+function paced(
+  matches: Matches,
+  rate: number,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Choice['select'] {
   const pace = createPace(rate, clock);
   return (letter) => (matches?.(letter) ?? true) && (pace(signal)?.then(() => true) ?? true);
 }
@@ -187,11 +192,13 @@ export function createDeadLetterOffice(store: DeadLetterStore, clock: Clock): De
 
   return {
     async list(id, options = {}) {
-      const { limit = 100, after, payload = false, signal, ...filter } = checkOptions(
-        listSchema,
-        options,
-        'DeadLetters.list options',
-      );
+      const {
+        limit = 100,
+        after,
+        payload = false,
+        signal,
+        ...filter
+      } = checkOptions(listSchema, options, 'DeadLetters.list options');
       const letters: ShownDeadLetter[] = [];
       let last: string | undefined;
       // One more tells whether there is another page.

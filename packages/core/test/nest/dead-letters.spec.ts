@@ -43,7 +43,11 @@ async function withLetters(...texts: string[]) {
   }
   const running = await start({ providers: [Invoices] }, { service: 'shop', codec: bytes });
   for (const [at, text] of texts.entries())
-    await running.bus.publish('order.placed', text, { messageId: `m${at}`, key: `k${at}`, headers: { at: `${at}` } });
+    await running.bus.publish('order.placed', text, {
+      messageId: `m${at}`,
+      key: `k${at}`,
+      headers: { at: `${at}` },
+    });
   const { deadLetters } = running;
   await eventually(
     () => deadLetters.list(source),
@@ -103,7 +107,9 @@ describe('a list of dead letters', () => {
         code: 'CONFIGURATION',
         message: expect.stringMatching(told),
       });
-    await expect(deadLetters.list({ topic: 'a', connection: 'b' })).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(deadLetters.list({ topic: 'a', connection: 'b' })).rejects.toBeInstanceOf(
+      ConfigurationError,
+    );
   });
 
   it('refuses to go on from a place that there cannot be', async () => {
@@ -218,10 +224,14 @@ describe('an export', () => {
     const before = (await deadLetters.list(source, { payload: true })).letters;
     const file = Buffer.from((await exported(deadLetters)).join(''));
     expect(await deadLetters.purge(source, 'all')).toEqual({ count: 4 });
-    const pieces = Array.from({ length: Math.ceil(file.length / 7) }, (_, at) => file.subarray(at * 7, (at + 1) * 7));
+    const pieces = Array.from({ length: Math.ceil(file.length / 7) }, (_, at) =>
+      file.subarray(at * 7, (at + 1) * 7),
+    );
     const progress: number[] = [];
     expect(
-      await deadLetters.import(source, Readable.from(pieces), { onProgress: (count) => progress.push(count) }),
+      await deadLetters.import(source, Readable.from(pieces), {
+        onProgress: (count) => progress.push(count),
+      }),
     ).toEqual({ count: 4, skipped: 0 });
     expect(progress).toEqual([1, 2, 3, 4]);
     expect((await deadLetters.list(source, { payload: true })).letters).toEqual(before);
@@ -239,10 +249,22 @@ describe('an export', () => {
     ['is not JSON', '{"subscription"', /line 3 is no dead letter as it is exported: it is not JSON/],
     ['lacks something', (line: any) => delete line.failure.at, /line 3 .*: failure\.at is not as expected/],
     ['has something else', (line: any) => (line.more = 1), /line 3 .*: it has an unknown field 'more'/],
-    ['has a time that is none', (line: any) => (line.failure.at = 1.5), /failure\.at is not as expected: a whole number/],
-    ['has a header that is none', (line: any) => (line.message.headers = { a: 1 }), /message\.headers .*: an object of texts/],
+    [
+      'has a time that is none',
+      (line: any) => (line.failure.at = 1.5),
+      /failure\.at is not as expected: a whole number/,
+    ],
+    [
+      'has a header that is none',
+      (line: any) => (line.message.headers = { a: 1 }),
+      /message\.headers .*: an object of texts/,
+    ],
     ['has no base64', (line: any) => (line.message.body = { base64: '???' }), /line 3/],
-    ['is of another group', (line: any) => (line.subscription.group = 'other'), /it is of .*'other'.*was asked for/],
+    [
+      'is of another group',
+      (line: any) => (line.subscription.group = 'other'),
+      /it is of .*'other'.*was asked for/,
+    ],
     ['is of a queue', (line: any) => (line.message.destination.kind = 'queue'), /line 3/],
   ])('with a line that %s is refused by that line’s number', async (_, break_, told) => {
     const { deadLetters } = await withLetters('a', 'secret');

@@ -141,11 +141,16 @@ onEachDriver('Dead letters', (test) => {
     const all = await listed(deadLetters, probe.subscription, 100);
     expect(all).toHaveLength(60);
     // What is gone between two pages is missed by none.
-    expect(await deadLetters.purge(probe.subscription, among([all[9]!.message.id, all[30]!.message.id]))).toBe(2);
+    expect(
+      await deadLetters.purge(probe.subscription, among([all[9]!.message.id, all[30]!.message.id])),
+    ).toBe(2);
     const pages: string[][] = [];
     for (let after: string | undefined; pages.length < 10;) {
       const page: string[] = [];
-      for await (const { message, position } of deadLetters.browse(probe.subscription, { after, limit: 20 })) {
+      for await (const { message, position } of deadLetters.browse(probe.subscription, {
+        after,
+        limit: 20,
+      })) {
         page.push(message.id);
         after = position;
       }
@@ -179,15 +184,20 @@ onEachDriver('Dead letters', (test) => {
     // As a process leaves it that is killed when the subscription has them, and before they are noted.
     await noteFits(false);
     probe.mend();
-    await expect(deadLetters.redrive(probe.subscription)).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE' });
+    await expect(deadLetters.redrive(probe.subscription)).rejects.toMatchObject({
+      code: 'MESSAGE_TOO_LARGE',
+    });
     await until(() => probe.seen.length === 10, 'them, once');
     expect(await idsIn(application, probe)).toEqual(['0', '1', '2', '3', '4']);
     await noteFits(true);
     expect(await deadLetters.redrive(probe.subscription)).toBe(5);
     await until(() => probe.seen.length === 15, 'them, twice');
-    expect(probe.seen.slice(5).map(({ message }) => message.id).sort()).toEqual(
-      ['0', '0', '1', '1', '2', '2', '3', '3', '4', '4'],
-    );
+    expect(
+      probe.seen
+        .slice(5)
+        .map(({ message }) => message.id)
+        .sort(),
+    ).toEqual(['0', '0', '1', '1', '2', '2', '3', '3', '4', '4']);
     expect(await idsIn(application, probe)).toEqual([]);
   });
 });

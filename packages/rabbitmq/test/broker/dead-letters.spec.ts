@@ -22,7 +22,11 @@ async function withLetters(count: number) {
     channel.sendToQueue(`${queue}--dead`, Buffer.from(`${n}`), {
       persistent: true,
       messageId: `${n}`,
-      headers: { 'nm-queue': queue, 'nm-failed-at': 1_700_000_000_000 + n, 'cloudEvents:partitionkey': `k${n % 3}` },
+      headers: {
+        'nm-queue': queue,
+        'nm-failed-at': 1_700_000_000_000 + n,
+        'cloudEvents:partitionkey': `k${n % 3}`,
+      },
     });
   await channel.waitForConfirms();
   const { deadLetters } = application.transport;
@@ -53,7 +57,9 @@ describe('dead letters in great number', () => {
   it('are redriven in the order of their keys, and what is not meant stays in its own', async () => {
     const { deadLetters, ids, probe } = await withLetters(1_000);
     const even = numbers.slice(0, 1_000).filter((n) => n % 2 === 0);
-    expect(await deadLetters.redrive(id, { select: ({ message }) => Number(message.id) % 2 === 0 })).toBe(500);
+    expect(await deadLetters.redrive(id, { select: ({ message }) => Number(message.id) % 2 === 0 })).toBe(
+      500,
+    );
     await until(() => probe.seen.length === 500, 'those that were meant');
     for (const key of ['k0', 'k1', 'k2']) {
       const places = probe.seen

@@ -85,7 +85,11 @@ describe('A broker that', () => {
       const expected = [...load.resolved, ...[...delayed.resolved].map((body) => `delayed ${body}`)];
       const letters = new Set<string>();
       const missing = async (): Promise<string[]> => {
-        for (const { message } of await listed(application.transport.deadLetters, probe.subscription, 100_000))
+        for (const { message } of await listed(
+          application.transport.deadLetters,
+          probe.subscription,
+          100_000,
+        ))
           letters.add(Buffer.from(message.body).toString());
         return expected.filter((body) => !handled.has(body) && !letters.has(body));
       };
@@ -167,7 +171,8 @@ describe('A dead letter whose queue', () => {
     await until(() => probe.texts.includes('good'), 'others to go on');
     await broker.control('clear_policy', 'full');
     await until(
-      async () => (await listed(application.transport.deadLetters, probe.subscription, 99)).length === published,
+      async () =>
+        (await listed(application.transport.deadLetters, probe.subscription, 99)).length === published,
       'all of them',
       30_000,
     );

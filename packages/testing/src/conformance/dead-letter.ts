@@ -211,19 +211,22 @@ export const deadLetters = concern('Dead letters', (states) => {
     }
   });
 
-  states('Only those are browsed that are chosen, by all that is known of them but the body', async (stage) => {
-    const { application, subscription, ids } = await setAside(stage, 4);
-    const asked: string[] = [];
-    const found = await application.deadLetters(subscription, {
-      async select(letter) {
-        asked.push(letter.message.id);
-        await Promise.resolve();
-        return letter.failure.name === 'TestFailure' && among(ids[1]!, ids[3]!)(letter);
-      },
-    });
-    assert.deepEqual(idsOf(found), [ids[1], ids[3]]);
-    assert.deepEqual(asked, ids);
-  });
+  states(
+    'Only those are browsed that are chosen, by all that is known of them but the body',
+    async (stage) => {
+      const { application, subscription, ids } = await setAside(stage, 4);
+      const asked: string[] = [];
+      const found = await application.deadLetters(subscription, {
+        async select(letter) {
+          asked.push(letter.message.id);
+          await Promise.resolve();
+          return letter.failure.name === 'TestFailure' && among(ids[1]!, ids[3]!)(letter);
+        },
+      });
+      assert.deepEqual(idsOf(found), [ids[1], ids[3]]);
+      assert.deepEqual(asked, ids);
+    },
+  );
 
   states('What a choice throws ends browsing and purging, and what is not purged is left', async (stage) => {
     const { application, subscription, ids } = await setAside(stage, 4);
@@ -263,7 +266,12 @@ export const deadLetters = concern('Dead letters', (states) => {
     async ({ open, topic, group, until }) => {
       const application = await open();
       const { deadLetters: letters } = application.transport;
-      const failure = { name: 'CardDeclined', message: 'no cover – “überzogen”', code: 'E42', at: 1_700_000_000_000 };
+      const failure = {
+        name: 'CardDeclined',
+        message: 'no cover – “überzogen”',
+        code: 'E42',
+        at: 1_700_000_000_000,
+      };
       const probe = await application.subscribe(
         topic(),
         { group: group('billing') },
@@ -351,7 +359,10 @@ export const deadLetters = concern('Dead letters', (states) => {
       const { application, subscription } = await setAside(stage, 1);
       const [letter] = await application.deadLetters(subscription);
       const { deadLetters: letters } = application.transport;
-      const nobody = { source: { kind: 'topic', name: stage.topic() }, group: stage.group('nobody') } as const;
+      const nobody = {
+        source: { kind: 'topic', name: stage.topic() },
+        group: stage.group('nobody'),
+      } as const;
       const { origin: _, ...stray } = letter!;
       await assert.rejects(letters.restore(nobody, letter!), ({ code }: { code: string }) =>
         ['TOPOLOGY', 'PUBLISH_REJECTED', 'INVALID_MESSAGE'].includes(code),

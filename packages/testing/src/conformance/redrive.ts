@@ -68,9 +68,12 @@ export const redrive = concern('Redrive', (states) => {
         Buffer.from(message.body).toString(),
       );
     await until(async () => (await list()).length === 4, 'four dead letters');
-    assert.equal(await letters.redrive(probe.subscription, {
-      select: ({ message }) => [sent[2]!.id, 'no such id'].includes(message.id),
-    }), 1);
+    assert.equal(
+      await letters.redrive(probe.subscription, {
+        select: ({ message }) => [sent[2]!.id, 'no such id'].includes(message.id),
+      }),
+      1,
+    );
     await until(() => probe.seen.length === 5, 'the one that was asked for');
     assert.equal(probe.texts[4], '2');
     assert.deepEqual((await list()).sort(), ['0', '1', '3']);
@@ -285,7 +288,10 @@ export const redrive = concern('Redrive', (states) => {
       assert.deepEqual(await redriving, { count: 10 });
       assert.deepEqual(progress, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
       await until(() => handled.length === 10, 'ten');
-      assert.deepEqual(handled.toSorted(), numbers.slice(40, 50));
+      assert.deepEqual(
+        handled.toSorted((a, b) => a - b),
+        numbers.slice(40, 50),
+      );
 
       const lines: string[] = [];
       for await (const line of office.export(id)) lines.push(line);
