@@ -37,12 +37,14 @@ afterAll(() => {
   assert.deepEqual([...refused].sort(), [
     'Batches',
     'Broadcast',
+    'Dead letters',
     'Delayed publishing',
     'Draining',
     'Failing handlers',
     'Order',
     'Patterns',
     'Reconnect',
+    'Redrive',
     'Replay',
   ]);
 });

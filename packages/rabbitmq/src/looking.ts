@@ -1,5 +1,5 @@
 import type { Clock } from '@nest-messaging/core/contract';
-import type { Channel, GetMessage, Message as AmqpMessage } from 'amqplib';
+import type { Channel, ConsumeMessage, GetMessage, Message as AmqpMessage } from 'amqplib';
 import type { Guarded } from './channel.js';
 
 /** A message that is looked at, and goes back unless it is acknowledged. */
@@ -22,136 +22,157 @@ export interface LookingParts {
   readonly clock: Clock;
 }
 
-/** In memory at a time, and held by one consumer. */
-const PREFETCH = 100;
-/** Consumers of one channel: Erlang keeps the order of so many keys in a map, and of no more. */
-const CONSUMERS = 30;
+/**
+ * Taken in hand by one consumer, and in memory at a time. RabbitMQ before 4 keeps what a consumer returns in an Erlang
+ * map, which has an order up to so many keys and none beyond.
+ */
+const SHARE = 32;
+/** Of one channel: when more commands than 32 are under way, it gathers the others in such a map, too. */
+const CONSUMERS = 24;
 /** Milliseconds without a message, after which the queue is asked whether there is another. */
 const QUIET = 1_000;
 
+/** A channel of a look, with what it has in hand. */
+interface Hand {
+  readonly guarded: Guarded<Channel>;
+  readonly channel: Channel;
+  /** Delivery tags, in their order. */
+  readonly held: Set<number>;
+  acknowledged: boolean;
+}
+
 /**
- * Holds what it looks at: a quorum queue puts what a closed channel held of a consumer back in the order in which it was
- * delivered, however much that is. (What is rejected comes back in disorder, where it is more than 32: commands beyond so
- * many under way are gathered in a map, and so is what is returned together before RabbitMQ 4.) What came back is
- * delivered before what nobody has had, in the order of its return: so a look that is left early takes the rest of that
- * in hand, too, or the next one would begin with it.
+ * Takes in hand what it looks at, and returns it in its order: a share from each of few consumers, channel by channel, and
+ * said aloud before the channel closes, so that the next look, whoever's it is, finds everything in its place. (What an
+ * ended channel still held comes back at some time later.) A consumer is asked for its share and no more, and is gone
+ * before anyone has it: what reaches one that is being cancelled goes back at once, and before the others.
+ *
+ * A channel that is closed drops the acknowledgements that wait behind those 32. Its queue has all of them when it has
+ * answered to a `basic.get`.
+ *
+ * A quorum queue delivers what came back before what nobody has had, in the order of its return: so a look that is left
+ * early takes the rest of that in hand, too, or the next would begin with it.
  */
 export function createLooking({ queue, open, clock }: LookingParts): Looking {
-  let channels: Guarded<Channel>[] = [];
-  let consumer: { readonly tag: string; readonly number: number; outstanding: number } | undefined;
+  let hands: Hand[] = [];
   /** Got by itself, and not by a consumer. */
-  let first: { readonly raw: GetMessage; readonly channel: Channel } | undefined;
+  let first: GetMessage | undefined;
+  let consumers = 0;
+  /** In hand, and not asked for yet. */
   let arrived: Held[] = [];
+  /** Still in the queue; undefined before the first is asked for. */
   let left: number | undefined;
   let last: AmqpMessage | undefined;
   let failure: { readonly error: unknown } | undefined;
   let wake = (): void => undefined;
 
-  const openChannel = async (): Promise<Channel> => {
+  const openHand = async (): Promise<Hand> => {
     const guarded = await open((error) => {
-      if (!channels.includes(guarded)) return;
+      if (!hands.includes(hand)) return;
       failure ??= { error: error ?? new Error('the channel is closed') };
       wake();
     });
-    channels.push(guarded);
-    return guarded.channel;
+    const hand: Hand = { guarded, channel: guarded.channel, held: new Set(), acknowledged: false };
+    hands.push(hand);
+    return hand;
+  };
+
+  const hold = (hand: Hand, raw: AmqpMessage): void => {
+    const { deliveryTag } = raw.fields as GetMessage['fields'];
+    hand.held.add(deliveryTag);
+    last = raw;
+    arrived.push({
+      raw,
+      acknowledge() {
+        hand.channel.ack(raw);
+        hand.held.delete(deliveryTag);
+        hand.acknowledged = true;
+      },
+    });
   };
 
   /** Only the answer to `basic.get` has a count that is up to date. */
   const begin = async (): Promise<void> => {
-    const channel = await openChannel();
-    const raw = await channel.get(queue);
-    left = raw ? raw.fields.messageCount + 1 : 0;
+    const hand = await openHand();
+    const raw = await hand.channel.get(queue);
+    left = raw ? raw.fields.messageCount : 0;
     if (!raw) return;
-    first = { raw, channel };
-    arrived.push({
-      raw,
-      acknowledge() {
-        first = undefined;
-        channel.ack(raw);
-      },
-    });
+    first = raw;
+    hold(hand, raw);
   };
 
-  /** One consumer holds no more than its prefetch: what is behind that goes to another. */
-  const consume = async (): Promise<void> => {
-    let { channel } = channels.at(-1)!;
-    if (consumer) await channel.cancel(consumer.tag);
-    const number = (consumer?.number ?? -1) + 1;
-    if (number > 0 && number % CONSUMERS === 0) channel = await openChannel();
-    await channel.prefetch(PREFETCH);
-    const mine = { tag: `look-${String(number % CONSUMERS).padStart(2, '0')}`, number, outstanding: 0 };
-    consumer = mine;
-    await channel.consume(
-      queue,
-      (raw) => {
-        // The queue was deleted.
-        if (!raw) left = 0;
-        else {
-          mine.outstanding++;
-          arrived.push({
-            raw,
-            acknowledge() {
-              mine.outstanding--;
-              channel.ack(raw);
-            },
-          });
-        }
-        wake();
-      },
-      { consumerTag: mine.tag },
-    );
-  };
-
-  /** Answers whether one is there, or may still come. */
-  const arrival = async (): Promise<boolean> => {
-    await new Promise<void>((resolve) => {
+  /** Resolves when something has come, or nothing for a while. */
+  const quiet = (): Promise<void> =>
+    new Promise((resolve) => {
       const cancel = clock.schedule(resolve, QUIET);
       wake = () => {
         cancel();
         resolve();
       };
-      if (arrived.length > 0 || failure || left === 0) wake();
     });
-    wake = () => undefined;
-    if (arrived.length > 0 || failure || left === 0) return true;
-    const { channel } = channels.at(-1)!;
-    const { messageCount } = await channel.checkQueue(queue);
-    return messageCount > 0;
-  };
 
-  const next = async (): Promise<Held | undefined> => {
-    if (left === undefined) await begin();
-    while (left! > 0) {
-      const held = arrived.shift();
-      if (held) {
-        left!--;
-        last = held.raw;
-        return held;
-      }
-      if (failure) throw failure.error;
-      if (!consumer || consumer.outstanding >= PREFETCH) await consume();
-      else if (!(await arrival())) break;
+  /** Takes the next share in hand. */
+  const take = async (): Promise<void> => {
+    const full = consumers > 0 && consumers % CONSUMERS === 0;
+    const hand = full ? await openHand() : hands.at(-1)!;
+    const { channel } = hand;
+    const share = Math.min(SHARE, left!);
+    // In the order of their names they return what they have.
+    const consumerTag = `look-${String(consumers++ % CONSUMERS).padStart(2, '0')}`;
+    await channel.prefetch(share);
+    let taken = 0;
+    let deleted = false;
+    const onMessage = (raw: ConsumeMessage | null): void => {
+      if (raw) {
+        taken++;
+        hold(hand, raw);
+      } else deleted = true;
+      wake();
+    };
+    await channel.consume(queue, onMessage, { consumerTag });
+    while (taken < share && !failure && !deleted) {
+      const before = taken;
+      await quiet();
+      // Others have taken them away.
+      if (taken === before && !failure && (await channel.checkQueue(queue)).messageCount === 0) break;
     }
     if (failure) throw failure.error;
-    return undefined;
+    if (!deleted) await channel.cancel(consumerTag);
+    left = taken < share ? 0 : left! - taken;
   };
 
   return {
-    next,
+    async next() {
+      if (left === undefined) await begin();
+      if (arrived.length === 0 && left! > 0) await take();
+      if (arrived.length === 0 && failure) throw failure.error;
+      return arrived.shift();
+    },
     async putBack() {
       try {
-        while (last?.fields.redelivered) last = (await next())?.raw;
-        // It would take again what goes back.
-        if (consumer) await channels.at(-1)!.channel.cancel(consumer.tag);
-        if (first) first.channel.nack(first.raw, false, true);
+        while (left! > 0 && last!.fields.redelivered) await take();
+        // Of acknowledgements, too, a queue takes 32 at a time, and those that wait are lost with their channel: it has all of
+        // them when it answers. What it gives is behind all that is in hand, and goes back last.
+        for (const { channel, acknowledged } of hands) if (acknowledged) await channel.get(queue);
+        for (const { channel, held } of hands) {
+          if (first && held.delete(first.fields.deliveryTag)) channel.nack(first, false, true);
+          first = undefined;
+          const deliveryTag = [...held].at(-1);
+          if (deliveryTag !== undefined) channel.nack({ fields: { deliveryTag } } as GetMessage, true);
+          // Answered when the queue has been told.
+          await channel.prefetch(SHARE);
+        }
       } catch {
         // The channel is gone, and the broker has taken all back by itself.
       }
-      const closing = channels;
-      channels = [];
-      for (const channel of closing) await channel.close();
-      consumer = first = left = last = failure = undefined;
+      const closing = hands;
+      hands = [];
+      for (const { guarded, channel } of closing) {
+        if (guarded.open) channel.nackAll(true);
+        await guarded.close();
+      }
+      first = left = last = failure = undefined;
+      consumers = 0;
       arrived = [];
     },
   };

@@ -69,6 +69,9 @@ describe('dead letters in great number', () => {
     }
     expect(probe.seen.map(({ message }) => Number(message.id)).toSorted((a, b) => a - b)).toEqual(even);
     expect(await ids()).toEqual(numbers.slice(0, 1_000).filter((n) => n % 2 === 1));
+    // All at once, as fast as they are looked at.
+    expect(await deadLetters.purge(id, { select: () => true })).toBe(500);
+    expect(await ids()).toEqual([]);
   });
 });
 
