@@ -252,8 +252,8 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
 
   const administering = async <T>(
     id: SubscriptionId,
-    signal: AbortSignal | undefined,
     work: () => Promise<T>,
+    signal?: AbortSignal,
   ): Promise<T> => {
     checkOpen();
     try {
@@ -280,10 +280,10 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
           throw refusal(id, error, browsing?.signal);
         }
       },
-      redrive: (id, taking) => administering(id, taking?.signal, () => deadLetters.redrive(id, taking)),
-      purge: (id, taking) => administering(id, taking?.signal, () => deadLetters.purge(id, taking)),
+      redrive: (id, taking) => administering(id, () => deadLetters.redrive(id, taking), taking?.signal),
+      purge: (id, taking) => administering(id, () => deadLetters.purge(id, taking), taking?.signal),
       restore: (id, letter, signal) =>
-        administering(id, signal, () => deadLetters.restore(id, letter, signal)),
+        administering(id, () => deadLetters.restore(id, letter, signal), signal),
     },
     async connect() {
       if (state === 'closed') checkOpen();
