@@ -108,6 +108,7 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
     return {
       name: inner.name,
       capabilities: { ...transport.capabilities, replay: 'emulated' },
+      planner: transport.planner,
       deadLetters: {
         list: (...about) => transport.deadLetters.list(...about),
         redrive: (...about) => transport.deadLetters.redrive(...about),

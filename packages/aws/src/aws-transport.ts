@@ -28,6 +28,7 @@ import { delayName, queueName, subscriptionQueue, topicName, type Owner } from '
 import { handlerOptions, type ResolvedOptions } from './options.js';
 import { createPatience } from './patience.js';
 import { createPayloads } from './payloads.js';
+import { createPlanner } from './planner.js';
 import { createQueues, type Queue, type Queues } from './queues.js';
 import { relayOn } from './relay.js';
 import { createSending } from './sending.js';
@@ -262,6 +263,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   return {
     name: 'aws',
     capabilities,
+    planner: createPlanner(owner, options, capabilities),
     deadLetters: {
       list: (...about) => administering(about[0], () => deadLetters.list(...about)),
       redrive: (...about) => administering(about[0], () => deadLetters.redrive(...about)),

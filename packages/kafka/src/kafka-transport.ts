@@ -29,6 +29,7 @@ import { requestError } from './errors.js';
 import type { Sharing } from './group/assign.js';
 import { createMembership, type Holder, type Membership } from './group/membership.js';
 import type { ResolvedOptions } from './options.js';
+import { createPlanner } from './planner.js';
 import { createProducer } from './producer/producer.js';
 import { checkSize } from './producer/size.js';
 import { createPublisher, type Outgoing, type Publisher } from './publisher.js';
@@ -335,6 +336,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   return {
     name: 'kafka',
     capabilities,
+    planner: createPlanner(owner, options),
     deadLetters,
     async connect() {
       if (state === 'closed') checkOpen();

@@ -22,11 +22,9 @@ import type { Topics } from './topics.js';
 import { trim } from './trimming.js';
 import {
   delayNames,
-  delayTopics,
-  destinationTopic,
   matching,
-  ownTopics,
   subscriptionNames,
+  subscriptionTopics,
   topicName,
   type Owner,
 } from './topology.js';
@@ -71,16 +69,14 @@ export async function subscribe(parts: SubscribeParts): Promise<Consumer> {
   const { from = 'now' } = handlerOptions(subscription.brokerOptions);
   const names = broadcast ? undefined : subscriptionNames(owner, subscription);
   const delays = delayNames(owner, group);
-  const copies = names ? [...ownTopics(names, options), ...delayTopics(delays, options)] : [];
-  const pattern = isPattern(source.name);
-  const needs = [...(pattern ? [] : [destinationTopic(owner, source, options)]), ...copies];
+  const { all: needs, copies } = subscriptionTopics(owner, subscription, options);
   const patiently = <T>(work: () => Promise<T>): Promise<T> =>
     retrying(clock, parts.signal, work, parts.failed);
   await patiently(() => parts.topics.ensure(needs));
   await patiently(() => client.connect());
 
   const sources = async (): Promise<string[]> =>
-    pattern
+    isPattern(source.name)
       ? matching(owner, (event) => matches(source.name, event), await client.topics())
       : [topicName(owner, source)];
   const onGap = (position: Position, earliest: number): void =>

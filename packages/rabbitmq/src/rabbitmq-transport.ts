@@ -16,8 +16,9 @@ import { createConnection, type Connection } from './connection.js';
 import { consume, type RabbitMqConsumer } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
 import { createDeclarations } from './declarations.js';
-import { delayExchange, delayRoute, delays, LEVELS, MAX_DELAY } from './delays.js';
+import { allDelays, delayExchange, delayRoute, delays, MAX_DELAY } from './delays.js';
 import { handlerOptions, publishOptions, type ResolvedOptions } from './options.js';
+import { createPlanner } from './planner.js';
 import { createPublisher, type Frame } from './publisher.js';
 import {
   events,
@@ -167,7 +168,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
     const { model } = consuming;
     if (!model) return;
     try {
-      await consumingDeclarations.ensure(model, delays(owner, LEVELS - 1));
+      await consumingDeclarations.ensure(model, allDelays(owner));
     } catch (error) {
       if (!(error instanceof TopologyError)) throw error;
       report({
@@ -194,6 +195,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
   return {
     name: 'rabbitmq',
     capabilities,
+    planner: createPlanner(owner, options, address.vhost),
     async connect() {
       if (state === 'closed') checkOpen();
       await publishing.open();

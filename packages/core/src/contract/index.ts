@@ -45,6 +45,16 @@ export {
 export { checkOptions, countSchema, durationSchema, timeoutSchema } from './options.js';
 export { DeadLetter, Discard, RetryLater } from './outcomes.js';
 export { isPattern, matches } from './pattern.js';
+export type {
+  Means,
+  Needed,
+  PlannedResource,
+  Planner,
+  Publication,
+  Rights,
+  SubscriptionPlan,
+  Usage,
+} from './plan.js';
 export type { Failure, Settlement } from './settlement.js';
 export type {
   Broker,

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
 import type { Destination, Message, OutgoingMessage } from './message.js';
+import type { Planner } from './plan.js';
 import type { Failure, Settlement } from './settlement.js';
 
 /** How a broker serves a need: by its own means, by the transport's emulation, or not at all. */
@@ -193,6 +194,11 @@ export interface DeadLetterStore {
 export interface Transport {
   readonly name: string;
   readonly capabilities: Capabilities;
+  /**
+   * What it would make on the broker: `subscribe` and `publish` make that and nothing else. Before `connect`, too, and
+   * the same for every process of the application.
+   */
+  readonly planner: Planner;
   /**
    * Connects within `connectTimeout` or rejects with an error that names the address and no credential.
    * Afterwards the transport reconnects by itself, with backoff and jitter, and restores its consumers.

@@ -8,10 +8,12 @@ import {
   type HealthPart,
   type Topology,
 } from '../contract/index.js';
+import type { HandlerDeclaration } from './admission.js';
 import { createBacklogs, type Backlog } from './backlog.js';
 import { jsonCodec, type Codec } from './codec.js';
 import { deferred } from './deferred.js';
 import { toAll, type Observer } from './events.js';
+import { explainConnection, type ExplainedConnection, type PublicationDeclaration } from './explanation.js';
 import { failureOf } from './failure.js';
 import type { HandlerDefaults } from './handler-options.js';
 import { createHealthMemory } from './health.js';
@@ -66,6 +68,11 @@ export interface Engine {
    * @throws {ConfigurationError | RegistrationError | UnsupportedError} if it cannot be served
    */
   register(handler: HandlerSpec): void;
+  /** What these would be on the broker, and why not. Asks it nothing, and registers nothing. */
+  explain(
+    handlers: readonly HandlerDeclaration[],
+    publications: readonly PublicationDeclaration[],
+  ): ExplainedConnection;
   /** Connects and subscribes; deliveries wait for `open`. */
   start(): Promise<void>;
   /** Lets handlers run. */
@@ -179,6 +186,7 @@ export function createEngine(options: EngineOptions): Engine {
     deadLetters: transport.deadLetters,
     subscriptions,
     register: (handler) => subscriptions.register(handler),
+    explain: (handlers, publications) => explainConnection({ ...options, transport }, handlers, publications),
     publish(kind, target, payload, publishOptions) {
       return closing
         ? Promise.reject(new ClosedError('the application has shut down: nothing more can be published'))

@@ -12,6 +12,7 @@ import { consume, type MemoryConsumer } from './consumer.js';
 import { deadLettersOf } from './dead-letters.js';
 import type { Hub } from './hub.js';
 import { storedMessage } from './message-copies.js';
+import { createPlanner } from './planner.js';
 
 const capabilities: Capabilities = {
   durable: false,
@@ -70,6 +71,7 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
   return {
     name: 'memory',
     capabilities,
+    planner: createPlanner(environment, refuseBrokerOptions),
     deadLetters: deadLettersOf(hub, environment),
     async connect() {
       if (state === 'closed') checkOpen();
