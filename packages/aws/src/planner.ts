@@ -59,19 +59,23 @@ export function createPlanner(
       : { support: false, how: 'Lambda cannot take from a queue that one process alone has' },
   };
 
-  const attached = (source: Subscription['source'], ordered: boolean, to: string): PlannedResource[] => {
+  const attachment = (from: string, to: string, made: PlannedResource['made']): PlannedResource => ({
+    kind: 'subscription',
+    name: `${from} → ${to}`,
+    made,
+  });
+
+  /** The topics that a queue gets its messages from, and what gets them there. */
+  const attached = ({ source, ordered }: Subscription, to: string): PlannedResource[] => {
     if (source.kind === 'queue') return [];
-    if (isPattern(source.name))
-      return [{ kind: 'subscription', name: `${source.name} → ${to}`, made: 'when needed' }];
+    // Of whichever topics there are.
+    if (isPattern(source.name)) return [attachment('*', to, 'when needed')];
     const name = topicName(owner, source.name, ordered);
     return [
       topic(name, 'at start'),
-      {
-        kind: 'subscription',
-        name: `${name} → ${to}`,
-        settings: { RawMessageDelivery: true },
-        made: 'at start',
-      },
+      attachment(name, to, 'at start'),
+      // What an event with an order publishes is of interest without it, too.
+      ...(ordered ? [] : [attachment(topicName(owner, source.name, true), to, 'when needed')]),
     ];
   };
 
@@ -96,21 +100,13 @@ export function createPlanner(
 
   return {
     subscription(subscription) {
-      const { source, ordered, broadcast, brokerOptions } = subscription;
-      handlerOptions(brokerOptions);
-      if (broadcast) {
-        const name = `${livePrefix(owner, subscription)}*`;
-        return {
-          name,
-          resources: [queue(name, 'at start'), ...attached(source, ordered, name)],
-          means,
-        };
-      }
-      const name = subscriptionQueue(owner, subscription);
-      const { dead } = subscriptionNames(owner, subscription, ordered);
+      handlerOptions(subscription.brokerOptions);
+      const { ordered, broadcast } = subscription;
+      const name = broadcast ? `${livePrefix(owner, subscription)}*` : subscriptionQueue(owner, subscription);
+      const queues = broadcast ? [name] : [name, subscriptionNames(owner, subscription, ordered).dead];
       return {
         name,
-        resources: [...attached(source, ordered, name), queue(name, 'at start'), queue(dead, 'at start')],
+        resources: [...attached(subscription, name), ...queues.map((each) => queue(each, 'at start'))],
         means,
       };
     },
