@@ -1,1 +1,1 @@
-export {};
+export { asyncApiDocument, type AsyncApiDocument, type AsyncApiOptions } from './document.js';
