@@ -8,7 +8,7 @@ import type { Packed } from './harness.js';
 // The first of each kind downloads what it depends on.
 jest.setTimeout(300_000);
 
-const names = ['aws', 'core', 'kafka', 'opentelemetry', 'rabbitmq', 'testing'];
+const names = ['asyncapi', 'aws', 'cli', 'core', 'kafka', 'opentelemetry', 'rabbitmq', 'testing'];
 let packages: Packed[];
 
 beforeAll(async () => {

@@ -222,3 +222,11 @@ describe('The AsyncAPI document of an application', () => {
     expect(Object.keys(operations).filter((id) => id.startsWith('handle'))).toEqual([]);
   });
 });
+
+describe('The parser of these tests', () => {
+  it('sees a document that is wrong', async () => {
+    const document = await documentOf({});
+    const channels = { ...document.channels, wrong: { address: 3, messages: 'none' } } as never;
+    expect(await errorsIn({ ...document, channels })).not.toEqual([]);
+  }, 60_000);
+});

@@ -45,7 +45,9 @@ describe('nest-messaging topology', () => {
       '--url',
       URLS.rabbitmq,
       ...DOING,
-      ...['--rights', '--topology', 'validate'],
+      '--rights',
+      '--topology',
+      'validate',
     );
     expect(out).toBe(
       "rabbitmqctl set_permissions -p 'orders' USER '^(shop\\.billing\\.cache\\.cleared--live-.*)$' " +
@@ -86,7 +88,7 @@ describe('nest-messaging topology', () => {
 
   it('tells what is refused on standard error, and ends with 1', async () => {
     const { code, out, error } = await command(
-      ...['topology', '--url', URLS.kafka, '--service', 'billing', '--handle', 'a', '--handle', 'a'],
+      ...`topology --url ${URLS.kafka} --service billing --handle a --handle a`.split(' '),
     );
     expect(code).toBe(1);
     expect(out).toMatch(/topic +a /);
