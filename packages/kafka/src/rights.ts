@@ -65,7 +65,25 @@ export function rightsOf(
   }
 
   const granted: readonly Acl[] = [...acls.values()];
-  const command = ({ resource, name, pattern, operations }: Acl): string =>
-    `kafka-acls --bootstrap-server ${broker} --add --allow-principal User:USER ${operations.map((operation) => `--operation ${operation}`).join(' ')} --${resource} '${name}' --resource-pattern-type ${pattern}`;
-  return { granted, grant: granted.map(command).join('\n') };
+  return { granted, grant: commandsFor(granted, broker) };
+}
+
+/** One command for all that are granted alike. */
+function commandsFor(granted: readonly Acl[], broker: string): string {
+  const alike = new Map<string, Acl[]>();
+  for (const acl of granted) {
+    const key = `${acl.resource} ${acl.pattern} ${acl.operations.join()}`;
+    alike.set(key, [...(alike.get(key) ?? []), acl]);
+  }
+  return [...alike.values()]
+    .map((acls) => {
+      const { resource, pattern, operations } = acls[0]!;
+      return [
+        `kafka-acls --bootstrap-server ${broker} --add --allow-principal User:USER`,
+        ...operations.map((operation) => `--operation ${operation}`),
+        ...acls.map(({ name }) => `--${resource} '${name}'`),
+        `--resource-pattern-type ${pattern}`,
+      ].join(' ');
+    })
+    .join('\n');
 }
