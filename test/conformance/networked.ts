@@ -168,6 +168,12 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
         };
       },
       backlog: (about) => transport.backlog!(about),
+      async establish(usage) {
+        if (state === 'closed') throw new ClosedError('closed');
+        for (const subscription of usage.subscriptions)
+          if (!subscription.broadcast) queues.add(subscriptionName(environment.namespace, subscription));
+        await transport.establish(usage);
+      },
       async replay(...about) {
         if (state === 'closed') throw new ClosedError('closed');
         past.replay(...about);

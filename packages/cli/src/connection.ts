@@ -7,6 +7,7 @@ import {
 } from '@nest-messaging/core/contract';
 import {
   explainConnection,
+  usageOf,
   type ExplainedConnection,
   type HandlerDeclaration,
   type PublicationDeclaration,
@@ -97,6 +98,23 @@ function publicationsOf({ publish, enqueue, ordered }: Doing): PublicationDeclar
       ordered: ordered.includes(name),
     });
   return [...publish.map(declare('topic')), ...enqueue.map(declare('queue'))];
+}
+
+/** Makes on the broker what an application needs that does this. @throws {MessagingError} whatever is refused */
+export async function establishByUrl(place: Place, doing: Doing): Promise<void> {
+  const transport = await openTransport({ ...place, topology: 'create' });
+  const { service, namespace, topology } = place;
+  try {
+    const usage = usageOf(
+      { transport, connection: 'default', service, namespace, topology, defaults: [] },
+      handlersOf(doing),
+      publicationsOf(doing),
+    );
+    await transport.connect();
+    await transport.establish(usage);
+  } finally {
+    await transport.close();
+  }
 }
 
 /** What an application that does this would be on the broker. Connects to nothing. */

@@ -17,13 +17,16 @@ import { consume, type RabbitMqConsumer } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
 import { createDeclarations } from './declarations.js';
 import { allDelays, delayExchange, delayRoute, delays, MAX_DELAY } from './delays.js';
+import { lostConnection } from './errors.js';
 import { handlerOptions, publishOptions, type ResolvedOptions } from './options.js';
+import { planAll } from './planned.js';
 import { createPlanner } from './planner.js';
 import { createPublisher, type Frame } from './publisher.js';
 import {
   events,
   eventsExchange,
   planSubscription,
+  publishedTo,
   queueName,
   workQueue,
   type Owner,
@@ -266,6 +269,20 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
       if (queue === undefined)
         throw new UnsupportedError(`${describeSubscription(subscription)} has no queue that lasts`);
       return waiting(publishing, queue, report);
+    },
+    async establish({ subscriptions, publications, delays: delayed }) {
+      checkOpen();
+      const kept = subscriptions.filter(({ broadcast }) => !broadcast);
+      const resources = [
+        ...kept
+          .map((subscription) => planAll(owner, subscription, options.queueType))
+          .flatMap(({ atStart, whenNeeded }) => [...atStart, ...whenNeeded]),
+        ...publications.flatMap(({ destination }) => publishedTo(owner, destination, options.queueType)),
+        ...(delayed ? allDelays(owner) : []),
+      ];
+      const { model } = publishing;
+      if (!model) throw lostConnection(address);
+      await publishingDeclarations.ensure(model, resources);
     },
     close() {
       closed ??= close();

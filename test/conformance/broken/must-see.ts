@@ -501,5 +501,11 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
     'A plan refuses options that subscribing refuses',
   ],
   'makes what it is asked to plan': ['Planning needs no connection, and makes nothing'],
+  'establishes nothing': [
+    'What was established keeps what is published, and takes none of it, until its first handler comes',
+  ],
+  'handles what it is asked to establish': [
+    'What was established keeps what is published, and takes none of it, until its first handler comes',
+  ],
   'plans what it will refuse': ['A plan refuses options that subscribing refuses'],
 };

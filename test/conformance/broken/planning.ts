@@ -5,7 +5,7 @@ const planning = (change: (planner: Planner, transport: Transport) => Partial<Pl
   around((transport) => ({ planner: { ...transport.planner, ...change(transport.planner, transport) } }));
 
 /** Changes what is planned of each subscription. */
-const subscriptions = (
+const planningEach = (
   name: string,
   change: (plan: SubscriptionPlan, subscription: Subscription) => Partial<SubscriptionPlan>,
 ): Broken =>
@@ -20,14 +20,14 @@ const subscriptions = (
 
 /** Defects in planning. */
 export const brokenPlanning: readonly Broken[] = [
-  subscriptions('plans what it does not make', ({ resources }) => ({
+  planningEach('plans what it does not make', ({ resources }) => ({
     resources: [...resources, { kind: 'queue', name: 'nobody-makes-it', made: 'at start' }],
   })),
-  subscriptions('makes what it does not plan', () => ({ resources: [] })),
-  subscriptions('plans to do what it cannot', ({ means }) => ({
+  planningEach('makes what it does not plan', () => ({ resources: [] })),
+  planningEach('plans to do what it cannot', ({ means }) => ({
     means: { ...means, deaths: { support: 'native', how: 'it counts' } },
   })),
-  subscriptions('does not say how it does what it plans', ({ means }) => ({
+  planningEach('does not say how it does what it plans', ({ means }) => ({
     means: { ...means, ordered: { support: 'native', how: '' } },
   })),
   broken('plans nothing before it is connected', () =>
@@ -66,6 +66,15 @@ export const brokenPlanning: readonly Broken[] = [
       },
     }));
   }),
+  broken('establishes nothing', () => around(() => ({ establish: async () => {} }))),
+  broken('handles what it is asked to establish', () =>
+    around((transport) => ({
+      async establish({ subscriptions }) {
+        for (const subscription of subscriptions)
+          await transport.subscribe(subscription, async () => acknowledge);
+      },
+    })),
+  ),
   broken('plans what it will refuse', () =>
     planning(({ subscription: plan }) => ({
       subscription: (subscription) => plan({ ...subscription, brokerOptions: undefined }),

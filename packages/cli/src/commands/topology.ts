@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { ExplainedConnection, ExplainedRefusal, PlannedResource, Topology } from '@nest-messaging/core';
 import { createApplication } from '../application.js';
-import { explainByUrl, type Doing } from '../connection.js';
+import { establishByUrl, explainByUrl, type Doing } from '../connection.js';
 import { EXIT, UsageError, type ExitCode } from '../exit.js';
 import { writeJson, type Terminal } from '../terminal.js';
 
@@ -12,16 +12,18 @@ interface TopologyOptions extends Doing {
   readonly service?: string;
   readonly namespace?: string;
   readonly rights?: boolean;
+  readonly apply?: boolean;
   readonly topology?: Topology;
   readonly json?: boolean;
 }
 
 const EXAMPLES = `
-Either of an application, or of what is said of one; nothing is connected.
+Either of an application, or of what is said of one. Without --apply nothing is connected.
 
 Examples:
   nest-messaging topology --app dist/app.module.js
   nest-messaging topology --app dist/app.module.js --rights --topology validate
+  nest-messaging topology --app dist/app.module.js --apply
   nest-messaging topology --url kafka://broker:9092 --service billing --namespace shop \\
     --publish invoice.sent --handle order.placed --work invoices --rights
 
@@ -70,25 +72,39 @@ function rightsText(connections: readonly ExplainedConnection[], mode: Topology 
     : grants.map(({ head, grant }) => `${head}\n${grant}`).join('\n\n');
 }
 
-async function connectionsOf(
-  options: TopologyOptions,
+/** What is asked about, and how it is made. */
+interface Subject {
+  readonly connections: readonly ExplainedConnection[];
+  readonly establish: () => Promise<void>;
+}
+
+async function ofApplication(
+  app: string,
+  connection: string | undefined,
   directory: string,
-): Promise<readonly ExplainedConnection[]> {
-  const { app, connection, url, service, namespace, topology = 'create' } = options;
-  if (app !== undefined) {
-    const all = (await createApplication(app, directory)).explorer.explain().connections;
-    if (connection === undefined) return all;
-    const chosen = all.filter((one) => one.connection === connection);
-    if (chosen.length > 0) return chosen;
+): Promise<Subject> {
+  const { explorer } = await createApplication(app, directory);
+  const all = explorer.explain().connections;
+  const connections = all.filter((one) => connection === undefined || one.connection === connection);
+  if (connections.length === 0)
     throw new UsageError(
       `--connection ${connection}: the application has ${all.map((one) => one.connection).join(', ')}`,
     );
-  }
+  return { connections, establish: () => explorer.establish(connection) };
+}
+
+async function subjectOf(options: TopologyOptions, directory: string): Promise<Subject> {
+  const { app, connection, url, service, namespace, topology = 'create' } = options;
+  if (app !== undefined) return ofApplication(app, connection, directory);
   if (url === undefined)
     throw new UsageError('neither --app nor --url is given: say which application, or which broker');
   if (service === undefined)
     throw new UsageError('--service is missing beside --url: the name that MessagingModule.forRoot is given');
-  return [await explainByUrl({ url, service, namespace, topology }, options)];
+  const place = { url, service, namespace, topology };
+  return {
+    connections: [await explainByUrl(place, options)],
+    establish: () => establishByUrl(place, options),
+  };
 }
 
 export function addTopology(program: Command, terminal: Terminal, end: (code: ExitCode) => void): void {
@@ -97,7 +113,7 @@ export function addTopology(program: Command, terminal: Terminal, end: (code: Ex
     .summary("what topology 'create' makes on the broker, and the least rights that each mode needs")
     .description(
       `Lists what an application is on its broker: queues, exchanges, topics, consumer groups, as topology 'create' makes
-them. With --rights, what a user of the broker must be allowed instead: permissions of RabbitMQ, ACLs of Kafka, a
+them; with --apply it makes them, for applications whose own user may not. With --rights, what a user of the broker must be allowed instead: permissions of RabbitMQ, ACLs of Kafka, a
 policy of AWS.`,
     )
     .option('--app <module>', 'compiled root module, such as dist/app.module.js#AppModule')
@@ -116,7 +132,8 @@ policy of AWS.`,
     .option('--work <queue>', 'whose tasks it handles', collect, [])
     .option('--broadcast <event>', 'that each of its processes handles', collect, [])
     .option('--ordered <name>', 'which of these keep the order of their keys', collect, [])
-    .option('--rights', 'the least rights, ready to be granted')
+    .option('--apply', 'makes it all on the broker, and takes no message: what is published waits')
+    .addOption(new Option('--rights', 'the least rights, ready to be granted').conflicts('apply'))
     .addOption(
       new Option('--topology <mode>', 'for which the rights are; else as the application has it').choices([
         'create',
@@ -127,8 +144,8 @@ policy of AWS.`,
     .option('--json', 'as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (options: TopologyOptions) => {
-      const { rights, json, topology } = options;
-      const connections = await connectionsOf(options, terminal.directory);
+      const { rights, apply, json, topology } = options;
+      const { connections, establish } = await subjectOf(options, terminal.directory);
       if (json)
         writeJson(
           terminal,
@@ -151,6 +168,10 @@ policy of AWS.`,
         [...handlers, ...publications].flatMap((one) => one.refusals),
       );
       for (const { code, message } of refusals) terminal.error(`${code}: ${message}\n`);
+      if (apply && refusals.length === 0) {
+        await establish();
+        terminal.error('made on the broker, where it was missing\n');
+      }
       end(refusals.length > 0 ? EXIT.trouble : EXIT.fine);
     });
 }

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import type { Destination, Message, OutgoingMessage } from './message.js';
-import type { Planner } from './plan.js';
+import type { Planner, Usage } from './plan.js';
 import type { Failure, Settlement } from './settlement.js';
 
 /** How a broker serves a need: by its own means, by the transport's emulation, or not at all. */
@@ -214,6 +214,12 @@ export interface Transport {
   /** Resolves once messages published from now on will be delivered. Refuses unusable `brokerOptions`. */
   subscribe(subscription: Subscription, handle: DeliveryHandler): Promise<Consumer>;
   /**
+   * Makes what the planner plans for these, where `topology` is `create`, and takes no message: what is published from
+   * now on waits for its first handler. Broadcasts have nothing that could wait.
+   * @throws {TopologyError} if one is incompatible or forbidden
+   */
+  establish(usage: Usage): Promise<void>;
+  /**
    * Carries out settlements already decided, closes, and leaves what is unsettled to the broker, to be delivered
    * again. Safe to call twice. Publishes still waiting reject.
    */
@@ -240,7 +246,7 @@ export interface Transport {
 /** A broker chosen by configuration: a name and how to open a transport to it. A value; nothing is connected yet. */
 export interface Broker {
   readonly name: string;
-  /** Called once per application and connection. Checks its options; connects nothing. */
+  /** Called for each application and connection. Checks its options; connects nothing. */
   open(environment: Environment): Transport;
 }
 

@@ -7,13 +7,19 @@ import {
   type Health,
   type HealthPart,
   type Topology,
+  type Transport,
 } from '../contract/index.js';
 import type { HandlerDeclaration } from './admission.js';
 import { createBacklogs, type Backlog } from './backlog.js';
 import { jsonCodec, type Codec } from './codec.js';
 import { deferred } from './deferred.js';
 import { toAll, type Observer } from './events.js';
-import { explainConnection, type ExplainedConnection, type PublicationDeclaration } from './explanation.js';
+import {
+  explainConnection,
+  usageOf,
+  type ExplainedConnection,
+  type PublicationDeclaration,
+} from './explanation.js';
 import { failureOf } from './failure.js';
 import type { HandlerDefaults } from './handler-options.js';
 import { createHealthMemory } from './health.js';
@@ -73,6 +79,14 @@ export interface Engine {
     handlers: readonly HandlerDeclaration[],
     publications: readonly PublicationDeclaration[],
   ): ExplainedConnection;
+  /**
+   * Makes these on the broker, whatever `topology` the engine has, and handles nothing. By a connection of its own.
+   * @throws {MessagingError} whatever refuses one of them first; then nothing is made
+   */
+  establish(
+    handlers: readonly HandlerDeclaration[],
+    publications: readonly PublicationDeclaration[],
+  ): Promise<void>;
   /** Connects and subscribes; deliveries wait for `open`. */
   start(): Promise<void>;
   /** Lets handlers run. */
@@ -93,18 +107,20 @@ export function createEngine(options: EngineOptions): Engine {
   const following = instruments && followedBy(instruments);
   const clock = options.clock ?? systemClock;
   const codec = options.codec ?? jsonCodec;
+  const open = (topology: Topology, report: Observer): Transport =>
+    broker.open({
+      connection,
+      service,
+      namespace,
+      topology,
+      connectTimeout: options.connectTimeout,
+      clock,
+      report,
+    });
   let looking = false;
-  const transport = broker.open({
-    connection,
-    service,
-    namespace,
-    topology: options.topology,
-    connectTimeout: options.connectTimeout,
-    clock,
-    report(event) {
-      observe(event);
-      lookSoon();
-    },
+  const transport = open(options.topology, (event) => {
+    observe(event);
+    lookSoon();
   });
   const remembered = createHealthMemory(clock);
 
@@ -187,6 +203,16 @@ export function createEngine(options: EngineOptions): Engine {
     subscriptions,
     register: (handler) => subscriptions.register(handler),
     explain: (handlers, publications) => explainConnection({ ...options, transport }, handlers, publications),
+    async establish(handlers, publications) {
+      const usage = usageOf({ ...options, transport }, handlers, publications);
+      const making = open('create', observe);
+      try {
+        await making.connect();
+        await making.establish(usage);
+      } finally {
+        await making.close();
+      }
+    },
     publish(kind, target, payload, publishOptions) {
       return closing
         ? Promise.reject(new ClosedError('the application has shut down: nothing more can be published'))

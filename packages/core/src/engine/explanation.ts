@@ -8,6 +8,7 @@ import {
   type PlannedResource,
   type Publication,
   type Rights,
+  type Subscription,
   type SubscriptionPlan,
   TopologyError,
   type Topology,
@@ -178,66 +179,88 @@ function explainHandler(
   };
 }
 
+function explainPublication(
+  { contract, ...publication }: PublicationDeclaration,
+  { planner }: ExplanationParts['transport'],
+): ExplainedPublication {
+  const { kind, name } = publication.destination;
+  const refusals: Refusal[] = [];
+  const resources = planned(refusals, () => {
+    checkName(kind, name);
+    return planner.publication(publication);
+  });
+  return {
+    ...publication,
+    version: contract?.version,
+    resources: resources ?? [],
+    refusals: refusals.map(({ error }) => refusalOf(`${kind} '${name}'`, error)),
+  };
+}
+
+interface Survey {
+  readonly handlers: readonly ExplainedHandler[];
+  readonly publications: readonly ExplainedPublication[];
+  /** Of what is not refused. */
+  readonly usage: Usage;
+}
+
+function survey(
+  parts: ExplanationParts,
+  declarations: readonly HandlerDeclaration[],
+  publications: readonly PublicationDeclaration[],
+): Survey {
+  const { transport } = parts;
+  const admission = createAdmission(parts);
+  const owners = new Map<string, string>();
+  const accepted: Subscription[] = [];
+
+  const sharing = (name: string, { id }: Admitted): MessagingError | undefined => {
+    const what = describeSubscription(id);
+    const other = owners.get(name) ?? what;
+    owners.set(name, other);
+    if (other === what) return undefined;
+    return new TopologyError(
+      `${what} and ${other} would share '${name}' on the broker: rename a group or a topic`,
+    );
+  };
+
+  const handlers = declarations.map((handler) => {
+    const { admitted, refusals } = admission(handler);
+    const explained = explainHandler(handler, admitted, refusals, transport, sharing);
+    if (admitted && explained.refusals.length === 0) accepted.push(admitted.subscription);
+    return explained;
+  });
+  const published = publications.map((publication) => explainPublication(publication, transport));
+  return {
+    handlers,
+    publications: published,
+    usage: {
+      subscriptions: accepted,
+      publications: published.filter(({ refusals }) => refusals.length === 0),
+      delays: published.length > 0,
+    },
+  };
+}
+
 /**
  * What these handlers and publications are on the broker, and whether it can serve them: every reason against it, not
  * only the first. Asks the broker nothing.
  */
 export function explainConnection(
   parts: ExplanationParts,
-  handlers: readonly HandlerDeclaration[],
-  publications: readonly PublicationDeclaration[],
+  declarations: readonly HandlerDeclaration[],
+  published: readonly PublicationDeclaration[],
 ): ExplainedConnection {
   const { transport, connection, service, namespace, topology } = parts;
-  const admission = createAdmission(parts);
-  const owners = new Map<string, string>();
-  const accepted: Admitted[] = [];
-
-  const explained = handlers.map((handler) => {
-    const { admitted, refusals } = admission(handler);
-    const found = explainHandler(handler, admitted, refusals, transport, (name, { id }) => {
-      const what = describeSubscription(id);
-      const other = owners.get(name);
-      owners.set(name, other ?? what);
-      return other === undefined || other === what
-        ? undefined
-        : new TopologyError(
-            `${what} and ${other} would share '${name}' on the broker: rename a group or a topic`,
-          );
-    });
-    if (admitted && found.refusals.length === 0) accepted.push(admitted);
-    return found;
-  });
-
-  const published = publications.map(({ contract, ...publication }): ExplainedPublication => {
-    const refusals: Refusal[] = [];
-    const { kind, name } = publication.destination;
-    const plan = (): readonly PlannedResource[] => {
-      checkName(kind, name);
-      return transport.planner.publication(publication);
-    };
-    const resources = planned(refusals, plan) ?? [];
-    const of = `${kind} '${name}'`;
-    return {
-      ...publication,
-      version: contract?.version,
-      resources,
-      refusals: refusals.map(({ error }) => refusalOf(of, error)),
-    };
-  });
-
-  const usage: Usage = {
-    subscriptions: accepted.map(({ subscription }) => subscription),
-    publications: published.filter(({ refusals }) => refusals.length === 0),
-    delays: published.length > 0,
-  };
+  const { handlers, publications, usage } = survey(parts, declarations, published);
   return {
     connection,
     broker: transport.name,
     service,
     namespace,
     topology,
-    handlers: explained,
-    publications: published,
+    handlers,
+    publications,
     delays: usage.delays ? transport.planner.delays() : [],
     rights: {
       create: transport.planner.rights(usage, 'create'),
@@ -245,4 +268,16 @@ export function explainConnection(
       none: transport.planner.rights(usage, 'none'),
     },
   };
+}
+
+/** What these do. @throws {MessagingError} whatever refuses one of them first */
+export function usageOf(
+  parts: ExplanationParts,
+  declarations: readonly HandlerDeclaration[],
+  published: readonly PublicationDeclaration[],
+): Usage {
+  const { handlers, publications, usage } = survey(parts, declarations, published);
+  const [refusal] = [...handlers, ...publications].flatMap(({ refusals }) => refusals);
+  if (refusal) throw new MessagingError(refusal.code, refusal.message);
+  return usage;
 }

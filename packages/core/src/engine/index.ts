@@ -10,6 +10,7 @@ export type { Followed, Instruments, Run, Telemetry } from './instruments.js';
 export {
   explainConnection,
   refusalOf,
+  usageOf,
   type ExplainedConnection,
   type ExplainedHandler,
   type ExplainedNeed,

@@ -125,6 +125,14 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
       checkOpen();
       return hub.find(environment, subscription)?.waiting ?? 0;
     },
+    async establish({ subscriptions, publications }) {
+      checkOpen();
+      for (const subscription of subscriptions)
+        if (!subscription.broadcast) hub.queueFor(environment, subscription);
+      for (const { destination } of publications)
+        if (destination.kind === 'queue')
+          hub.queueFor(environment, { source: destination, group: '', broadcast: false });
+    },
     close() {
       closed ??= close();
       return closed;

@@ -1,5 +1,10 @@
 import type { ModulesContainer } from '@nestjs/core';
-import { ConfigurationError, type Destination, type EventContract } from '../contract/index.js';
+import {
+  ConfigurationError,
+  MessagingError,
+  type Destination,
+  type EventContract,
+} from '../contract/index.js';
 import { refusalOf, type ExplainedRefusal, type HandlerDeclaration } from '../engine/index.js';
 import { findHandlers } from './discovery.js';
 import type { Explanation } from './explanation.js';
@@ -58,19 +63,41 @@ export class MessagingExplorer {
   explain(): Explanation {
     const refusals: ExplainedRefusal[] = [];
     const handlers = this.#handlers(refusals);
-    const connections = [...this.#engines.values()].map((engine) => {
-      const mine = handlers.filter(({ connection }) => connection === engine.connection);
-      return engine.explain(
-        mine.map(({ declaration }) => declaration),
+    const connections = [...this.#engines.values()].map((engine) =>
+      engine.explain(
+        declarationsOf(handlers, engine.connection),
         publicationsOf(this.#published(engine.connection)),
-      );
-    });
+      ),
+    );
     for (const { connection = DEFAULT_CONNECTION } of featuresOf(this.#modules))
       this.#named(connection, 'MessagingModule.forFeature', refusals);
     for (const connection of connections)
       for (const part of [...connection.handlers, ...connection.publications])
         refusals.push(...part.refusals);
     return { connections, refusals };
+  }
+
+  /**
+   * Makes on the brokers what {@link explain} tells, as topology `create` does, whatever the application has; takes no
+   * message, and needs no started application. What is published from then on waits for its handlers.
+   *
+   * @param connection that alone. @default all of them
+   * @throws {MessagingError} whatever would keep the application from starting, and whatever the broker refuses
+   */
+  async establish(connection?: string): Promise<void> {
+    const refusals: ExplainedRefusal[] = [];
+    const handlers = this.#handlers(refusals);
+    const [refusal] = refusals;
+    if (refusal) throw new MessagingError(refusal.code, refusal.message);
+    const engines =
+      connection === undefined
+        ? [...this.#engines.values()]
+        : [engineNamed(this.#engines, connection, 'MessagingExplorer.establish')];
+    for (const engine of engines)
+      await engine.establish(
+        declarationsOf(handlers, engine.connection),
+        publicationsOf(this.#published(engine.connection)),
+      );
   }
 
   /** {@link explain} for people, at a terminal. */
@@ -142,6 +169,9 @@ export class MessagingExplorer {
     return [...(own ? [own] : []), ...features];
   }
 }
+
+const declarationsOf = (handlers: readonly Declared[], connection: string): HandlerDeclaration[] =>
+  handlers.flatMap((one) => (one.connection === connection ? [one.declaration] : []));
 
 /** Types that say nothing of a payload's shape. */
 const SHAPELESS: readonly unknown[] = [Object, String, Number, Boolean, Array, Promise];

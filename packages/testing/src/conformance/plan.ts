@@ -133,4 +133,29 @@ export const plan = concern('Plan', (states) => {
     };
     assert.throws(() => planner.subscription(subscription), { code: 'CONFIGURATION' });
   });
+
+  states(
+    'What was established keeps what is published, and takes none of it, until its first handler comes',
+    async ({ open, topic, queue, group, until }) => {
+      const options = { group: group(), ordered: false, broadcast: false, maxUnsettled: 1 };
+      const [event, work] = [topic('established'), queue('established')];
+      const making = await open();
+      await making.transport.establish({
+        subscriptions: [
+          { ...options, source: { kind: 'topic', name: event } },
+          { ...options, source: work },
+        ],
+        publications: [{ destination: { kind: 'topic', name: event }, ordered: false }],
+        delays: false,
+      });
+      const publishing = await open();
+      await publishing.publish(event, 'event');
+      await publishing.publish(work, 'task');
+      const handling = await open();
+      const ofTopic = await handling.subscribe(event, options);
+      const ofQueue = await handling.subscribe(work, options);
+      await until(() => ofTopic.seen.length + ofQueue.seen.length === 2, 'what was published meanwhile');
+      assert.deepEqual([ofTopic.texts, ofQueue.texts], [['event'], ['task']]);
+    },
+  );
 });
