@@ -35,7 +35,7 @@ export interface Doing {
 }
 
 /** Milliseconds. */
-const CONNECT_WITHIN = 15_000;
+const CONNECT_WITHIN = 10_000;
 
 /** A transport that is not connected yet. @throws {UsageError} if the URL or a name cannot be used */
 export async function openTransport(
