@@ -174,6 +174,10 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
           if (!subscription.broadcast) queues.add(subscriptionName(environment.namespace, subscription));
         await transport.establish(usage);
       },
+      async examine(...about) {
+        if (state === 'closed') throw new ClosedError('closed');
+        return transport.examine(...about);
+      },
       async replay(...about) {
         if (state === 'closed') throw new ClosedError('closed');
         past.replay(...about);

@@ -25,6 +25,7 @@ import { createConnection } from './connection.js';
 import { createConsumer, type Consumer, type ConsumerParts } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
 import { connectionError, isMissing, isRetryable, missing, topologyError } from './errors.js';
+import { examine } from './examination.js';
 import { createReceiver, currentIntake } from './intake.js';
 import { delayName, queueName, subscriptionQueue, topicName, type Owner } from './names.js';
 import { handlerOptions, type ResolvedOptions } from './options.js';
@@ -396,6 +397,14 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
         if (!queue) throw missing(`queue '${name}' of ${describeSubscription(subscription)}`);
         return queues.waiting(queue);
       }),
+    async examine(usage) {
+      checkOpen();
+      try {
+        return await examine({ owner, topology, sqs: looking, queues, topics }, usage);
+      } catch (error) {
+        throw error instanceof MessagingError ? error : connectionError(where, error);
+      }
+    },
     async establish({ subscriptions, publications, delays }) {
       checkOpen();
       for (const subscription of subscriptions.filter(({ broadcast }) => !broadcast))

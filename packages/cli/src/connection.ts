@@ -1,4 +1,11 @@
-import { brokerFromUrl, ConfigurationError, defineEvent, type Topology } from '@nest-messaging/core';
+import {
+  brokerFromUrl,
+  ConfigurationError,
+  defineEvent,
+  type ExaminationOptions,
+  type ExaminedConnection,
+  type Topology,
+} from '@nest-messaging/core';
 import {
   systemClock,
   type Destination,
@@ -6,6 +13,7 @@ import {
   type Transport,
 } from '@nest-messaging/core/contract';
 import {
+  examineConnection,
   explainConnection,
   usageOf,
   type ExplainedConnection,
@@ -115,6 +123,24 @@ export async function establishByUrl(place: Place, doing: Doing): Promise<void> 
   } finally {
     await transport.close();
   }
+}
+
+/** Looks at the live broker on behalf of an application that does this. */
+export async function examineByUrl(
+  place: Place,
+  doing: Doing,
+  options: ExaminationOptions,
+): Promise<ExaminedConnection> {
+  const transport = await openTransport(place);
+  const { service, namespace, topology } = place;
+  const findings = await examineConnection(
+    { transport, connection: 'default', service, namespace, topology, defaults: [] },
+    () => transport,
+    handlersOf(doing),
+    publicationsOf(doing),
+    options,
+  );
+  return { connection: 'default', broker: transport.name, findings };
 }
 
 /** What an application that does this would be on the broker. Connects to nothing. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAsyncApi } from './commands/asyncapi.js';
+import { addDoctor } from './commands/doctor.js';
 import { addExplain } from './commands/explain.js';
 import { addTopology } from './commands/topology.js';
 import { EXIT, UsageError, type ExitCode } from './exit.js';
@@ -36,7 +37,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .exitOverride()
     .addHelpText('after', EXITS);
   // Each inherits what was set above, and must be added after it.
-  for (const add of [addExplain, addTopology, addAsyncApi]) add(program, terminal, end);
+  for (const add of [addExplain, addTopology, addDoctor, addAsyncApi]) add(program, terminal, end);
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;

@@ -27,6 +27,7 @@ import type { Client, Driver } from './driver/driver.js';
 import { openDriver } from './driver/open.js';
 import { requestError } from './errors.js';
 import type { Sharing } from './group/assign.js';
+import { examine } from './examination.js';
 import { createMembership, type Holder, type Membership } from './group/membership.js';
 import type { ResolvedOptions } from './options.js';
 import { createPlanner } from './planner.js';
@@ -440,6 +441,14 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     },
     backlog: (subscription) =>
       about(subscription, (now) => backlog(now.connection.client, owner, subscription)),
+    async examine(usage) {
+      const { connection } = checkOpen();
+      try {
+        return await examine({ owner, options, topology, client: connection.client }, usage);
+      } catch (error) {
+        throw requestError(options.brokers, service, `the examination for service '${service}'`, error);
+      }
+    },
     async establish({ subscriptions, publications, delays }) {
       const now = checkOpen();
       for (const subscription of subscriptions.filter(({ broadcast }) => !broadcast))

@@ -18,6 +18,7 @@ import { createDeadLetters } from './dead-letters.js';
 import { createDeclarations } from './declarations.js';
 import { allDelays, delayExchange, delayRoute, delays, MAX_DELAY } from './delays.js';
 import { lostConnection } from './errors.js';
+import { examine } from './examination.js';
 import { handlerOptions, publishOptions, type ResolvedOptions } from './options.js';
 import { planAll } from './planned.js';
 import { createPlanner } from './planner.js';
@@ -269,6 +270,14 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
       if (queue === undefined)
         throw new UnsupportedError(`${describeSubscription(subscription)} has no queue that lasts`);
       return waiting(publishing, queue, report);
+    },
+    async examine(usage, looking = {}) {
+      checkOpen();
+      const { model } = publishing;
+      if (!model) throw lostConnection(address);
+      const { queueType } = options;
+      const { vhost } = address;
+      return examine({ owner, queueType, vhost, topology, model, report }, usage, looking);
     },
     async establish({ subscriptions, publications, delays: delayed }) {
       checkOpen();

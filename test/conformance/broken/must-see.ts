@@ -501,6 +501,15 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
     'A plan refuses options that subscribing refuses',
   ],
   'makes what it is asked to plan': ['Planning needs no connection, and makes nothing'],
+  'finds no fault with anything': [
+    'An examination tells what is missing and makes nothing, and finds no fault with what is there',
+  ],
+  'finds fault with what is there': [
+    'An examination tells what is missing and makes nothing, and finds no fault with what is there',
+  ],
+  'makes what it examines': [
+    'An examination tells what is missing and makes nothing, and finds no fault with what is there',
+  ],
   'establishes nothing': [
     'What was established keeps what is published, and takes none of it, until its first handler comes',
   ],

@@ -75,6 +75,32 @@ export const brokenPlanning: readonly Broken[] = [
       },
     })),
   ),
+  broken('finds no fault with anything', () => around(() => ({ examine: async () => [] }))),
+  broken('finds fault with what is there', () =>
+    around((transport) => ({
+      examine: async (...about) => [
+        ...(await transport.examine(...about)),
+        { level: 'trouble', about: 'queue', message: 'is not as it should be' },
+      ],
+    })),
+  ),
+  broken('makes what it examines', () => (broker) => ({
+    name: broker.name,
+    open(environment) {
+      const transport = broker.open(environment);
+      return {
+        ...transport,
+        async examine(usage) {
+          const findings = await transport.examine(usage);
+          const making = broker.open({ ...environment, topology: 'create' });
+          await making.connect();
+          await making.establish(usage);
+          await making.close();
+          return findings;
+        },
+      };
+    },
+  })),
   broken('plans what it will refuse', () =>
     planning(({ subscription: plan }) => ({
       subscription: (subscription) => plan({ ...subscription, brokerOptions: undefined }),

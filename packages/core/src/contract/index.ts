@@ -32,6 +32,7 @@ export {
   type EventOptionsWithSchema,
   type PayloadOf,
 } from './event.js';
+export type { ExaminationOptions, Finding } from './examination.js';
 export { checkHeaders, flawOf, MODULE_PREFIX } from './headers.js';
 export type { Destination, Headers, Message, OutgoingMessage } from './message.js';
 export {

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import type { ExaminationOptions, Finding } from './examination.js';
 import type { Destination, Message, OutgoingMessage } from './message.js';
 import type { Planner, Usage } from './plan.js';
 import type { Failure, Settlement } from './settlement.js';
@@ -219,6 +220,11 @@ export interface Transport {
    * @throws {TopologyError} if one is incompatible or forbidden
    */
   establish(usage: Usage): Promise<void>;
+  /**
+   * Looks whether all that these need is there and as it should be, and what is there besides of subscriptions that none
+   * of these is, as far as the broker tells. Makes nothing, and takes no message.
+   */
+  examine(usage: Usage, options?: ExaminationOptions): Promise<readonly Finding[]>;
   /**
    * Carries out settlements already decided, closes, and leaves what is unsettled to the broker, to be delivered
    * again. Safe to call twice. Publishes still waiting reject.

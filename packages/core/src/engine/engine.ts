@@ -4,6 +4,8 @@ import {
   type Broker,
   type Clock,
   type DeadLetterStore,
+  type ExaminationOptions,
+  type Finding,
   type Health,
   type HealthPart,
   type Topology,
@@ -14,6 +16,7 @@ import { createBacklogs, type Backlog } from './backlog.js';
 import { jsonCodec, type Codec } from './codec.js';
 import { deferred } from './deferred.js';
 import { toAll, type Observer } from './events.js';
+import { examineConnection } from './examination.js';
 import {
   explainConnection,
   usageOf,
@@ -87,6 +90,12 @@ export interface Engine {
     handlers: readonly HandlerDeclaration[],
     publications: readonly PublicationDeclaration[],
   ): Promise<void>;
+  /** Looks at the live broker on behalf of these, by a connection of its own; makes nothing, and takes no message. */
+  examine(
+    handlers: readonly HandlerDeclaration[],
+    publications: readonly PublicationDeclaration[],
+    options?: ExaminationOptions,
+  ): Promise<readonly Finding[]>;
   /** Connects and subscribes; deliveries wait for `open`. */
   start(): Promise<void>;
   /** Lets handlers run. */
@@ -203,6 +212,14 @@ export function createEngine(options: EngineOptions): Engine {
     subscriptions,
     register: (handler) => subscriptions.register(handler),
     explain: (handlers, publications) => explainConnection({ ...options, transport }, handlers, publications),
+    examine: (handlers, publications, looking) =>
+      examineConnection(
+        { ...options, transport },
+        () => open(options.topology, observe),
+        handlers,
+        publications,
+        looking,
+      ),
     async establish(handlers, publications) {
       const usage = usageOf({ ...options, transport }, handlers, publications);
       const making = open('create', observe);

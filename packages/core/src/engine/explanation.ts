@@ -197,14 +197,15 @@ function explainPublication(
   };
 }
 
-interface Survey {
+export interface Survey {
   readonly handlers: readonly ExplainedHandler[];
   readonly publications: readonly ExplainedPublication[];
   /** Of what is not refused. */
   readonly usage: Usage;
 }
 
-function survey(
+/** Judges them one after the other. */
+export function survey(
   parts: ExplanationParts,
   declarations: readonly HandlerDeclaration[],
   publications: readonly PublicationDeclaration[],

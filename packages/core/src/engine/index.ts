@@ -7,6 +7,7 @@ export { currentMessage } from './current-message.js';
 export { createEngine, type Engine, type EngineHealth, type EngineOptions } from './engine.js';
 export { toAll, type EngineEvent, type Handed, type Handling, type Observer } from './events.js';
 export type { Followed, Instruments, Run, Telemetry } from './instruments.js';
+export { examineConnection } from './examination.js';
 export {
   explainConnection,
   refusalOf,

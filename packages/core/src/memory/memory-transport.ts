@@ -3,8 +3,10 @@ import {
   ConfigurationError,
   describeSubscription,
   MessageTooLargeError,
+  subscriptionName,
   type Capabilities,
   type Environment,
+  type Finding,
   type Message,
   type Transport,
 } from '../contract/index.js';
@@ -132,6 +134,17 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
       for (const { destination } of publications)
         if (destination.kind === 'queue')
           hub.queueFor(environment, { source: destination, group: '', broadcast: false });
+    },
+    async examine({ subscriptions }) {
+      checkOpen();
+      return subscriptions
+        .filter(({ broadcast }) => !broadcast)
+        .map((subscription): Finding => {
+          const about = `queue ${subscriptionName(environment.namespace, subscription)}`;
+          return hub.find(environment, subscription)
+            ? { level: 'fine', about, message: 'is there' }
+            : { level: 'trouble', about, message: 'is not there: memory forgets with its process' };
+        });
     },
     close() {
       closed ??= close();

@@ -19,7 +19,7 @@ export {
   type SubscriptionBacklog,
 } from './messaging-health.js';
 export type { Explanation } from './explanation.js';
-export { MessagingExplorer, type ExplainedPayload } from './messaging-explorer.js';
+export { MessagingExplorer, type ExaminedConnection, type ExplainedPayload } from './messaging-explorer.js';
 export type { MessagingFeatureOptions } from './messaging-feature.module.js';
 export {
   MessagingModule,

@@ -4,8 +4,10 @@ import {
   MessagingError,
   type Destination,
   type EventContract,
+  type ExaminationOptions,
+  type Finding,
 } from '../contract/index.js';
-import { refusalOf, type ExplainedRefusal, type HandlerDeclaration } from '../engine/index.js';
+import { refusalOf, type Engine, type ExplainedRefusal, type HandlerDeclaration } from '../engine/index.js';
 import { findHandlers } from './discovery.js';
 import type { Explanation } from './explanation.js';
 import { diagramOf } from './explanation-diagram.js';
@@ -27,6 +29,13 @@ export interface ExplainedPayload {
   readonly contract?: EventContract<any, any>;
   /** Class of the handler's parameter, as TypeScript has emitted it. */
   readonly type?: Function;
+}
+
+/** What was found on one connection's broker. */
+export interface ExaminedConnection {
+  readonly connection: string;
+  readonly broker: string;
+  readonly findings: readonly Finding[];
 }
 
 interface Declared {
@@ -89,15 +98,34 @@ export class MessagingExplorer {
     const handlers = this.#handlers(refusals);
     const [refusal] = refusals;
     if (refusal) throw new MessagingError(refusal.code, refusal.message);
-    const engines =
-      connection === undefined
-        ? [...this.#engines.values()]
-        : [engineNamed(this.#engines, connection, 'MessagingExplorer.establish')];
-    for (const engine of engines)
+    for (const engine of this.#chosen(connection, 'MessagingExplorer.establish'))
       await engine.establish(
         declarationsOf(handlers, engine.connection),
         publicationsOf(this.#published(engine.connection)),
       );
+  }
+
+  /**
+   * Looks at the live brokers on the application's behalf, which need not have started: whether they can be reached,
+   * whether all it needs is there and as it should be, and what is there of subscriptions that it no longer has. Makes
+   * nothing, and takes no message.
+   *
+   * @param connection that alone. @default all of them
+   */
+  async examine(connection?: string, options?: ExaminationOptions): Promise<readonly ExaminedConnection[]> {
+    const handlers = this.#handlers([]);
+    const examined: ExaminedConnection[] = [];
+    for (const engine of this.#chosen(connection, 'MessagingExplorer.examine'))
+      examined.push({
+        connection: engine.connection,
+        broker: engine.transport,
+        findings: await engine.examine(
+          declarationsOf(handlers, engine.connection),
+          publicationsOf(this.#published(engine.connection)),
+          options,
+        ),
+      });
+    return examined;
   }
 
   /** {@link explain} for people, at a terminal. */
@@ -133,6 +161,12 @@ export class MessagingExplorer {
       };
     });
     return [...published, ...handled];
+  }
+
+  #chosen(connection: string | undefined, label: string): readonly Engine[] {
+    return connection === undefined
+      ? [...this.#engines.values()]
+      : [engineNamed(this.#engines, connection, label)];
   }
 
   #named(connection: string, label: string, refusals: ExplainedRefusal[]): boolean {

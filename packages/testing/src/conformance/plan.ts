@@ -158,4 +158,36 @@ export const plan = concern('Plan', (states) => {
       assert.deepEqual([ofTopic.texts, ofQueue.texts], [['event'], ['task']]);
     },
   );
+
+  states(
+    'An examination tells what is missing and makes nothing, and finds no fault with what is there',
+    async ({ open, topic, queue, group }) => {
+      const options = { group: group(), ordered: false, broadcast: false, maxUnsettled: 1 };
+      const [event, work] = [{ kind: 'topic', name: topic('looked-at') } as const, queue('looked-at')];
+      const usage = {
+        subscriptions: [
+          { ...options, source: event },
+          { ...options, source: work },
+        ],
+        publications: [],
+        delays: false,
+      };
+      const troubles = async (): Promise<string[]> => {
+        const { transport } = await open({ topology: 'validate' });
+        const findings = await transport.examine(usage);
+        return findings
+          .filter(({ level }) => level === 'trouble')
+          .map(({ about, message }) => `${about}: ${message}`);
+      };
+      await (await open()).publish(topic('other'));
+      const missing = await troubles();
+      assert.ok(missing.length >= 2, `found ${missing.join(', ') || 'nothing'} where nothing was made`);
+      assert.deepEqual(await troubles(), missing, 'looking twice tells another story');
+      const making = await open();
+      await making.transport.establish(usage);
+      await making.subscribe(event, options);
+      await making.subscribe(work, options);
+      assert.deepEqual(await troubles(), []);
+    },
+  );
 });
