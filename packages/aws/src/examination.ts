@@ -97,7 +97,13 @@ const judgeSource =
         ]
       : []),
     ...(waiting(attributes) > 0 && inHand(attributes) === 0
-      ? [found('notice', about, `${waiting(attributes)} messages wait, and nobody has any in hand`)]
+      ? [
+          found(
+            'notice',
+            about,
+            `nobody has any of its messages in hand; messages waiting: ${waiting(attributes)}`,
+          ),
+        ]
       : []),
   ];
 
@@ -113,13 +119,7 @@ async function examineSubscription(parts: ExaminationParts, subscription: Subscr
     ...(await examineQueue(parts, name, judgeSource(owner, subscription, `queue ${name}`))),
     ...(await examineQueue(parts, dead, (attributes) =>
       waiting(attributes) > 0
-        ? [
-            found(
-              'notice',
-              `queue ${dead}`,
-              `${waiting(attributes)} dead letters wait to be redriven or purged`,
-            ),
-          ]
+        ? [found('notice', `queue ${dead}`, `dead letters to be redriven or purged: ${waiting(attributes)}`)]
         : [],
     )),
   ];
@@ -141,7 +141,7 @@ async function orphans(parts: ExaminationParts, planned: ReadonlySet<string>): P
       found(
         'notice',
         `queue ${queue.name}`,
-        `service ${service} made it, and no handler here has it; ${count} messages wait. If it is nobody's, name its handler in the module's option retired, or delete it`,
+        `service ${service} made it, and no handler here has it; messages waiting: ${count}. If it is nobody's, name its handler in the module's option retired, or delete it`,
       ),
     );
   }

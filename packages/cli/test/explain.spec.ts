@@ -61,11 +61,12 @@ describe('nest-messaging', () => {
   it('says what there is, and what it ends with', async () => {
     const { code, out } = await command('--help');
     expect(code).toBe(0);
-    for (const word of ['explain', 'topology', 'ends with 0']) expect(out).toContain(word);
+    for (const word of ['explain', 'topology', 'doctor', 'asyncapi', 'ends with 0'])
+      expect(out).toContain(word);
   });
 
   it('has examples for each command', async () => {
-    for (const name of ['explain', 'topology']) {
+    for (const name of ['explain', 'topology', 'doctor', 'asyncapi']) {
       const { code, out } = await command(name, '--help');
       expect(code).toBe(0);
       expect(out).toContain(`nest-messaging ${name} --app`);

@@ -111,14 +111,12 @@ async function look(parts: ExaminationParts, resource: Declarable): Promise<Seen
 type Judge = (counts: Counts) => string | undefined;
 
 const work: Judge = ({ messageCount, consumerCount }) =>
-  consumerCount > 0
-    ? undefined
-    : `nobody takes from it${messageCount > 0 ? `, and ${messageCount} messages wait` : ''}`;
+  consumerCount > 0 ? undefined : `nobody takes from it; messages waiting: ${messageCount}`;
 const letters: Judge = ({ messageCount }) =>
-  messageCount > 0 ? `${messageCount} dead letters wait to be redriven or purged` : undefined;
+  messageCount > 0 ? `dead letters to be redriven or purged: ${messageCount}` : undefined;
 const strays: Judge = ({ messageCount }) =>
   messageCount > 0
-    ? `${messageCount} retried messages whose queue was deleted: move them by hand`
+    ? `retried messages whose queue was deleted, to be moved by hand: ${messageCount}`
     : undefined;
 
 /** Queues of the namespace that nobody takes from, and that no handler here has. */
@@ -133,7 +131,7 @@ function orphansAmong(
     .map(({ name, messages }) => ({
       level: 'notice',
       about: `queue ${name}`,
-      message: `nobody takes from it, and no handler here has it; ${messages} messages wait. If it is nobody's, name its handler in the module's option retired, or delete it`,
+      message: `nobody takes from it, and no handler here has it; messages waiting: ${messages}. If it is nobody's, name its handler in the module's option retired, or delete it`,
     }));
 }
 
