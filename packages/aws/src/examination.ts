@@ -9,7 +9,6 @@ import {
 } from '@nest-messaging/core/contract';
 import {
   delayName,
-  isFifo,
   queueName,
   queuePrefix,
   subscriptionNames,
