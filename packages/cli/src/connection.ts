@@ -32,14 +32,14 @@ export interface Place {
 
 /** What an application does, told in words. */
 export interface Doing {
-  readonly publish: readonly string[];
-  readonly enqueue: readonly string[];
+  readonly publish?: readonly string[];
+  readonly enqueue?: readonly string[];
   /** `event`, or `event@group`. */
-  readonly handle: readonly string[];
-  readonly work: readonly string[];
-  readonly broadcast: readonly string[];
+  readonly handle?: readonly string[];
+  readonly work?: readonly string[];
+  readonly broadcast?: readonly string[];
   /** Which of these keep the order of their keys. */
-  readonly ordered: readonly string[];
+  readonly ordered?: readonly string[];
 }
 
 /** Milliseconds. */
@@ -66,7 +66,7 @@ export async function openTransport(
   }
 }
 
-function handlersOf({ handle, work, broadcast, ordered }: Doing): HandlerDeclaration[] {
+function handlersOf({ handle = [], work = [], broadcast = [], ordered = [] }: Doing): HandlerDeclaration[] {
   const declare = (
     flag: string,
     text: string,
@@ -98,7 +98,7 @@ function handlersOf({ handle, work, broadcast, ordered }: Doing): HandlerDeclara
   ];
 }
 
-function publicationsOf({ publish, enqueue, ordered }: Doing): PublicationDeclaration[] {
+function publicationsOf({ publish = [], enqueue = [], ordered = [] }: Doing): PublicationDeclaration[] {
   const declare =
     (kind: Destination['kind']) =>
     (name: string): PublicationDeclaration => ({

@@ -12,8 +12,9 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 };
 
 const EXITS = `
-Every command ends with 0 where all is well, with 1 where something is wrong with the application or its broker, and with
-2 where the command was not understood. Results go to standard output, and are JSON with --json; all else goes to
+Every command ends with 0 where all is well, with 1 where something is wrong with
+the application or its broker, and with 2 where the command was not understood.
+Results go to standard output, and are JSON with --json; all else goes to
 standard error.`;
 
 /** One line for people, and where to go from there. */

@@ -23,7 +23,7 @@ export interface Subject {
   readonly examine: (management: string | undefined) => Promise<readonly ExaminedConnection[]>;
 }
 
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 export function addSubject(command: Command): Command {
   return command
@@ -32,19 +32,14 @@ export function addSubject(command: Command): Command {
     .addOption(new Option('--url <url>', 'of the broker, where there is no application').env('BROKER_URL'))
     .option('--service <name>', 'as MessagingModule.forRoot is given it; with --url')
     .option('--namespace <name>', 'likewise')
-    .option('--publish <event>', 'that it publishes; as often as need be, as all that follow', collect, [])
-    .option('--enqueue <queue>', 'that it sends tasks to', collect, [])
-    .option(
-      '--handle <event[@group]>',
-      'that it handles, or a pattern; the group is the service',
-      collect,
-      [],
-    )
-    .option('--work <queue>', 'whose tasks it handles', collect, [])
-    .option('--broadcast <event>', 'that each of its processes handles', collect, [])
-    .option('--ordered <name>', 'which of these keep the order of their keys', collect, [])
+    .option('--publish <event>', 'that it publishes; as often as need be, as all that follow', collect)
+    .option('--enqueue <queue>', 'that it sends tasks to', collect)
+    .option('--handle <event[@group]>', 'that it handles, or a pattern; the group is the service', collect)
+    .option('--work <queue>', 'whose tasks it handles', collect)
+    .option('--broadcast <event>', 'that each of its processes handles', collect)
+    .option('--ordered <name>', 'which of these keep the order of their keys', collect)
     .addOption(
-      new Option('--topology <mode>', 'in which it runs; else as the application has it, or create').choices([
+      new Option('--topology <mode>', 'with --url: in which it runs; of rights: for which they are').choices([
         'create',
         'validate',
         'none',

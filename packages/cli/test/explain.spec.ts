@@ -44,6 +44,12 @@ describe('nest-messaging explain', () => {
     );
   });
 
+  it('ends with 1 where the application cannot be made, and says why', async () => {
+    const { code, out, error } = await command('explain', '--app', 'application.mjs#misconfigured');
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(error).toMatch(/^CONFIGURATION: unknown option MessagingModule options\.brokr: valid are/);
+  });
+
   it.each([
     [[], '--app <module>'],
     [['--app', 'nowhere.js'], 'there is no file'],

@@ -14,21 +14,23 @@ interface AsyncApiOptions {
 }
 
 const EXAMPLES = `
-Payloads have the schemas of their contracts, where the validator writes JSON Schema (zod 4, arktype 2.1; valibot through
-toStandardJsonSchema of @valibot/to-json-schema), or those of classes that @nestjs/swagger knows.
+Payloads have the schemas of their contracts, where the validator writes JSON
+Schema (zod 4, arktype 2; valibot through toStandardJsonSchema of
+@valibot/to-json-schema), or those of classes that @nestjs/swagger knows.
 
 Examples:
-  nest-messaging asyncapi --app dist/app.module.js --api-version 1.4.0 --output asyncapi.json
+  nest-messaging asyncapi --app dist/app.module.js --output asyncapi.json
 
-Ends with 0, with 1 where the application cannot be made, with 2 for wrong usage.`;
+Ends with 0, with 1 where the application cannot be made, with 2 for wrong
+usage.`;
 
 export function addAsyncApi(program: Command, terminal: Terminal, end: (code: ExitCode) => void): void {
   program
     .command('asyncapi')
     .summary('the AsyncAPI 3 document of what an application publishes and handles')
     .description(
-      `Writes the AsyncAPI 3 document of what an application publishes and handles, and where that is on its brokers, as
-JSON. Nothing is connected.`,
+      'Writes the AsyncAPI 3 document of what an application publishes and handles, and ' +
+        'where that is on its brokers, as JSON. Nothing is connected.',
     )
     .requiredOption('--app <module>', 'compiled root module, such as dist/app.module.js#AppModule')
     .option('--output <file>', 'where to write it; standard output if it is left out')

@@ -11,14 +11,17 @@ interface DoctorOptions extends SubjectOptions {
 }
 
 const EXAMPLES = `
-Nothing is made, and no message is taken. Of rights, those are seen that looking needs: topology --rights tells the others.
+Nothing is made, and no message is taken. Of rights, those are seen that looking
+needs: topology --rights tells the others.
 
 Examples:
   nest-messaging doctor --app dist/app.module.js
   nest-messaging doctor --app dist/app.module.js --management http://user:password@broker:15672
-  BROKER_URL=kafka://broker:9092 nest-messaging doctor --service billing --handle order.placed --json
+  BROKER_URL=kafka://broker:9092 nest-messaging doctor --service billing \\
+    --handle order.placed --json
 
-Ends with 0 where there is no trouble, with 1 where there is, with 2 for wrong usage.`;
+Ends with 0 where there is no trouble, with 1 where there is, with 2 for wrong
+usage.`;
 
 const WIDTH = 'trouble'.length;
 
@@ -37,9 +40,10 @@ export function addDoctor(program: Command, terminal: Terminal, end: (code: Exit
   addSubject(program.command('doctor'))
     .summary('whether a live broker has what an application needs, and what it has besides')
     .description(
-      `Looks at a live broker on behalf of an application: whether it can be reached, whether queues, exchanges, topics and
-groups are there and as they should be, whether somebody takes from them, and what is there of subscriptions that no
-handler has any more.`,
+      'Looks at a live broker on behalf of an application: whether it can be reached, ' +
+        'whether queues, exchanges, topics and groups are there and as they should be, ' +
+        'whether somebody takes from them, and what is there of subscriptions that no handler ' +
+        'has any more.',
     )
     .option(
       '--management <url>',

@@ -11,7 +11,8 @@ interface TopologyOptions extends SubjectOptions {
 }
 
 const EXAMPLES = `
-Either of an application, or of what is said of one. Without --apply nothing is connected.
+Either of an application, or of what is said of one. Without --apply nothing is
+connected.
 
 Examples:
   nest-messaging topology --app dist/app.module.js
@@ -20,7 +21,8 @@ Examples:
   nest-messaging topology --url kafka://broker:9092 --service billing --namespace shop \\
     --publish invoice.sent --handle order.placed --work invoices --rights
 
-Ends with 0, with 1 where something is refused (told on standard error), with 2 for wrong usage.`;
+Ends with 0, with 1 where something is refused (told on standard error), with 2
+for wrong usage.`;
 
 /** Each once, as it is first made. */
 function resourcesOf({ handlers, publications, delays }: ExplainedConnection): PlannedResource[] {
@@ -67,9 +69,10 @@ export function addTopology(program: Command, terminal: Terminal, end: (code: Ex
   addSubject(program.command('topology'))
     .summary("what topology 'create' makes on the broker, and the least rights that each mode needs")
     .description(
-      `Lists what an application is on its broker: queues, exchanges, topics, consumer groups, as topology 'create' makes
-them; with --apply it makes them, for applications whose own user may not. With --rights, what a user of the broker must be allowed instead: permissions of RabbitMQ, ACLs of Kafka, a
-policy of AWS.`,
+      'Lists what an application is on its broker: queues, exchanges, topics, consumer ' +
+        "groups, as topology 'create' makes them; with --apply it makes them, for " +
+        'applications whose own user may not. With --rights, what a user of the broker must ' +
+        'be allowed instead: permissions of RabbitMQ, ACLs of Kafka, a policy of AWS.',
     )
     .option('--apply', 'makes it all on the broker, and takes no message: what is published waits')
     .addOption(new Option('--rights', 'the least rights, ready to be granted').conflicts('apply'))
