@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Injectable, Module, Scope, type Type } from '@nestjs/common';
 import {
+  ConnectionError,
   defineEvent,
   memory,
   MessagingExplorer,
@@ -8,6 +9,7 @@ import {
   OnEvent,
   OnQueue,
   type Broker,
+  type ExaminedConnection,
   type MessagingModuleOptions,
 } from '@nest-messaging/core';
 import { compile } from '../support/application.js';
@@ -189,6 +191,45 @@ describe('An application that was never started', () => {
     await app.init();
     expect(app.get(MessagingExplorer).explain()).toEqual(before);
     await app.close();
+  });
+});
+
+describe('What an application needs', () => {
+  it('can be made on its broker before it starts, whatever its own topology', async () => {
+    const options = { service: 'billing', topology: 'validate', broker: memory() } as const;
+    const refused = await compile({ providers: [Billing] }, options);
+    await expect(refused.init()).rejects.toThrow(/does not exist/);
+    const app = await compile({ providers: [Billing] }, options);
+    const explorer = app.get(MessagingExplorer);
+    const levels = async () => {
+      const [{ connection, broker, findings }] = (await explorer.examine()) as [ExaminedConnection];
+      return { connection, broker, levels: [...new Set(findings.map(({ level }) => level))] };
+    };
+    expect(await levels()).toEqual({ connection: 'default', broker: 'memory', levels: ['trouble'] });
+    await explorer.establish();
+    expect(await levels()).toEqual({ connection: 'default', broker: 'memory', levels: ['fine'] });
+    await app.init();
+    await app.close();
+  });
+
+  it('is not made where something is refused, nor on a connection that is not there', async () => {
+    const explorer = await explorerOf([Billing], { service: 'billing', broker: lesser() });
+    await expect(explorer.establish()).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(explorer.establish('nowhere')).rejects.toThrow(/valid are default/);
+  });
+
+  it('cannot be looked at where the broker cannot be reached, which is trouble', async () => {
+    const unreachable: Broker = {
+      name: 'away',
+      open: (environment) => ({
+        ...memory().open(environment),
+        name: 'away',
+        connect: () => Promise.reject(new ConnectionError('nothing listens at nowhere:1')),
+      }),
+    };
+    const explorer = await explorerOf([Billing], { service: 'billing', broker: unreachable });
+    const [{ findings }] = (await explorer.examine('default')) as [ExaminedConnection];
+    expect(findings).toEqual([{ level: 'trouble', about: 'away', message: 'nothing listens at nowhere:1' }]);
   });
 });
 
