@@ -1,6 +1,6 @@
 import type { Finding, Topology, Usage } from '@nest-messaging/core/contract';
 import { askForEach } from './at-a-time.js';
-import type { Client, NewTopic } from './driver/driver.js';
+import type { Client } from './driver/driver.js';
 import type { ResolvedOptions } from './options.js';
 import {
   delayNames,
@@ -25,14 +25,19 @@ const found = (level: Finding['level'], about: string, message: string): Finding
   message,
 });
 
-/** Of what the module needs alone: more partitions than it makes are a team's own choice, and so are other settings. */
-function topicFinding(topic: NewTopic, partitions: number | undefined, topology: Topology): Finding {
-  const about = `topic ${topic.name}`;
+/** Of what the module needs alone: how many partitions an event has is a team's own choice, and so are settings. */
+function topicFinding(
+  name: string,
+  partitions: number | undefined,
+  isLevel: boolean,
+  topology: Topology,
+): Finding {
+  const about = `topic ${name}`;
   if (partitions === undefined)
     return topology === 'create'
       ? found('notice', about, 'is not there yet: the application makes it when it starts, or first needs it')
       : found('trouble', about, "does not exist: create it, or let the module do so with topology 'create'");
-  if (topic.partitions === 1 && partitions > 1)
+  if (isLevel && partitions > 1)
     return found(
       'trouble',
       about,
@@ -106,16 +111,21 @@ export async function examine(
   { subscriptions, publications, delays }: Usage,
 ): Promise<readonly Finding[]> {
   const { owner, options, topology, client } = parts;
-  const needed = new Map(
+  const needed = new Set(
     [
       ...subscriptions.flatMap((subscription) => subscriptionTopics(owner, subscription, options).all),
       ...publications.map(({ destination }) => destinationTopic(owner, destination, options)),
       ...(delays ? delayTopics(delayNames(owner, owner.service), options) : []),
-    ].map((topic) => [topic.name, topic]),
+    ].map(({ name }) => name),
   );
-  const [all, leaders] = await Promise.all([client.topics(), client.leaders([...needed.keys()])]);
-  const findings = [...needed.values()].map((topic) =>
-    topicFinding(topic, leaders.get(topic.name)?.length, topology),
+  const [all, leaders] = await Promise.all([client.topics(), client.leaders([...needed])]);
+  const levels = new Set(
+    [owner.service, ...subscriptions.map(({ group }) => group)].flatMap(
+      (waiter) => delayNames(owner, waiter).levels,
+    ),
+  );
+  const findings = [...needed].map((name) =>
+    topicFinding(name, leaders.get(name)?.length, levels.has(name), topology),
   );
   for (const [topic, nodes] of leaders)
     if (nodes.includes(-1))
@@ -127,5 +137,5 @@ export async function examine(
     .map((subscription) => subscriptionNames(owner, subscription))
     .filter(({ retry, dead }) => leaders.has(retry) && leaders.has(dead));
   const groups = await askForEach(kept, (names) => groupFindings(parts, names));
-  return [...findings, ...groups.flat(), ...(await orphans(parts, all, new Set(needed.keys())))];
+  return [...findings, ...groups.flat(), ...(await orphans(parts, all, needed))];
 }

@@ -114,8 +114,6 @@ function planned<T>(refusals: Refusal[], plan: () => T): T | undefined {
   }
 }
 
-const times = (count: number): string => `${count} attempts`;
-
 /** Needs that handlers of this kind have, each with how it is met where nothing refuses it. */
 function needsOf(
   { source }: HandlerDeclaration,
@@ -144,9 +142,9 @@ function needsOf(
         ? {
             need: 'retries',
             given: 'emulated',
-            how: `${times(retry.attempts)} within ${Math.ceil(longestWait(retry) / 1_000)} s, in the process that has the message${ordered ? ', which holds up its key alone' : ''}`,
+            how: `${retry.attempts} attempts within ${Math.ceil(longestWait(retry) / 1_000)} s, in the process that has the message${ordered ? ', which holds up its key alone' : ''}`,
           }
-        : { ...by('retries', means.delays), how: `${times(retry.attempts)}; ${means.delays.how}` },
+        : { ...by('retries', means.delays), how: `${retry.attempts} attempts; ${means.delays.how}` },
     );
   needs.push(by('crashes', means.deaths));
   return needs;
