@@ -14,8 +14,8 @@ export interface Settings {
 }
 
 /** From the command line and the environment. Throws errors that say what to do. */
-export function readSettings(): Settings {
-  const { values } = parseArgs({ options: { service: { type: 'string', multiple: true } } });
+export function readSettings(args: string[] = process.argv.slice(2)): Settings {
+  const { values } = parseArgs({ args, options: { service: { type: 'string', multiple: true } } });
   const { BROKER_URL = 'memory:', NAMESPACE = 'shop', PORT = '3000', METRICS_PORT } = process.env;
   const onMemory = BROKER_URL === 'memory:';
 

@@ -8,7 +8,7 @@ import { MessagingModule } from '@nest-messaging/core';
 import { openTelemetry } from '@nest-messaging/opentelemetry';
 import { JournalModule } from './journal/journal.module.js';
 import { SERVICES, type Service } from './services.js';
-import type { Settings } from './settings.js';
+import { readSettings, type Settings } from './settings.js';
 
 /** The whole shop, or some of its services. Which of them share a process is said here alone. */
 @Module({})
@@ -38,3 +38,9 @@ export class ShopModule implements BeforeApplicationShutdown {
     await Promise.all(this.companions.map((application) => application.close()));
   }
 }
+
+/** The whole shop, for the command line: `npx nest-messaging explain --app sample-app/dist/shop.module.js#shop`. */
+export const shop = (): DynamicModule => {
+  const settings = readSettings([]);
+  return ShopModule.of(settings.services, settings);
+};

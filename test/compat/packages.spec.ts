@@ -8,7 +8,7 @@ import type { Packed } from './harness.js';
 // The first of each kind downloads what it depends on.
 jest.setTimeout(300_000);
 
-const names = ['aws', 'core', 'kafka', 'opentelemetry', 'rabbitmq', 'testing'];
+const names = ['asyncapi', 'aws', 'cli', 'core', 'kafka', 'opentelemetry', 'rabbitmq', 'testing'];
 let packages: Packed[];
 
 beforeAll(async () => {
@@ -58,6 +58,13 @@ describe.each(names)('the package of %s', (name) => {
 });
 
 const tsc = join('node_modules', 'typescript', 'bin', 'tsc');
+const commandLine = join('node_modules', '@nest-messaging', 'cli', 'dist', 'main.js');
+const explained = {
+  code: 0,
+  output: expect.stringMatching(
+    /Shipping\.\w+ +topic order\.placed +shop +shop\.order\.placed +.*retries: native/,
+  ),
+};
 const handled = { code: 0, output: 'handled o-1 at attempt 1\nclosed\n' };
 
 describe('the packed packages run', () => {
@@ -70,12 +77,18 @@ describe('the packed packages run', () => {
     const application = await install('nest-12-esm', packages);
     expect(await run(process.execPath, [tsc, '-p', '.'], application)).toEqual({ code: 0, output: '' });
     expect(await run(process.execPath, ['dist/main.js'], application)).toEqual(handled);
+    expect(
+      await run(process.execPath, [commandLine, 'explain', '--app', 'dist/app.module.js'], application),
+    ).toEqual(explained);
   });
 
   it('in a CommonJS application of Nest 11', async () => {
     const application = await install('nest-11-commonjs', packages);
     expect(await run(process.execPath, [tsc, '-p', '.'], application)).toEqual({ code: 0, output: '' });
     expect(await run(process.execPath, ['dist/main.js'], application)).toEqual(handled);
+    expect(
+      await run(process.execPath, [commandLine, 'explain', '--app', 'dist/app.module.js'], application),
+    ).toEqual(explained);
   });
 
   it('in tests with Jest, as the CommonJS starter of Nest 11 has it', async () => {

@@ -5,12 +5,15 @@ import {
   DeleteQueueCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
+  ListQueuesCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import {
   CreateTopicCommand,
+  ListSubscriptionsCommand,
+  ListTopicsCommand,
   PublishCommand,
   SNSClient,
   SubscribeCommand,
@@ -131,6 +134,31 @@ async function onEmulator(
         await sqs.send(new DeleteQueueCommand({ QueueUrl }));
       };
     },
+    async made(names) {
+      const isOurs = (name: string): boolean =>
+        name.split(/_|--/).some((word) => names.some((ours) => word === ours || word.startsWith(`${ours}-`)));
+      const last = (text = ''): string => text.split(/[:/]/).at(-1)!;
+      const { QueueUrls = [] } = await sqs.send(
+        new ListQueuesCommand({ QueueNamePrefix: `${environment.namespace}_`, MaxResults: 1_000 }),
+      );
+      const queues = QueueUrls.map(last).filter(isOurs);
+      const topics = (await pages((NextToken) => sns.send(new ListTopicsCommand({ NextToken })))).flatMap(
+        ({ Topics = [] }) => Topics.map(({ TopicArn }) => last(TopicArn)),
+      );
+      const attached = (
+        await pages((NextToken) => sns.send(new ListSubscriptionsCommand({ NextToken })))
+      ).flatMap(({ Subscriptions = [] }) => Subscriptions);
+      return [
+        ...queues.map((name) => ({ kind: 'queue', name })),
+        ...topics.filter(isOurs).map((name) => ({ kind: 'topic', name })),
+        ...attached
+          .filter(({ Endpoint }) => queues.includes(last(Endpoint)))
+          .map(({ TopicArn, Endpoint }) => ({
+            kind: 'subscription',
+            name: `${last(TopicArn)} → ${last(Endpoint)}`,
+          })),
+      ];
+    },
     unreachable: {
       broker: aws({
         region: awsRegion,
@@ -146,4 +174,18 @@ async function onEmulator(
       await proxy.close();
     },
   };
+}
+
+/** SNS lists a hundred at a time. */
+async function pages<Page extends { readonly NextToken?: string }>(
+  ask: (token: string | undefined) => Promise<Page>,
+): Promise<Page[]> {
+  const all: Page[] = [];
+  let token: string | undefined;
+  do {
+    const page = await ask(token);
+    all.push(page);
+    token = page.NextToken;
+  } while (token);
+  return all;
 }

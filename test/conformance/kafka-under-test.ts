@@ -62,6 +62,14 @@ export async function kafkaUnderTest(driver: 'kafkajs' | 'platformatic'): Promis
       for (const { partition, high } of ends) consumer.seek({ topic, partition, offset: high });
       return () => consumer.disconnect();
     },
+    made: (names) =>
+      administrate(async (admin) => {
+        const { groups } = await admin.listGroups();
+        return [
+          ...(await admin.listTopics()).map((name) => ({ kind: 'topic', name })),
+          ...groups.map(({ groupId }) => ({ kind: 'consumer group', name: groupId })),
+        ].filter((one) => names.some((name) => one.name.includes(name)));
+      }),
     unreachable: {
       broker: kafka.fromUrl(`kafka://someone:s3cret@127.0.0.1:1?driver=${driver}`),
       address: '127.0.0.1:1',

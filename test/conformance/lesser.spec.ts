@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterAll, describe, it } from '@jest/globals';
+import type { Means } from '@nest-messaging/core/contract';
 import { describeTransport, type GuaranteeResult } from '@nest-messaging/testing/conformance';
 import { around } from './broken/breaking.js';
 import { networkedUnderTest } from './memory-under-test.js';
@@ -14,6 +15,14 @@ const lesser = around((transport) => ({
     maxDelay: 3_600_000,
     maxHold: 3_600_000,
     replay: false,
+  },
+  planner: {
+    ...transport.planner,
+    subscription(subscription) {
+      const plan = transport.planner.subscription(subscription);
+      const none: Means = { support: false, how: 'not at all' };
+      return { ...plan, means: { ...plan.means, ordered: none, patterns: none, broadcast: none } };
+    },
   },
 }));
 

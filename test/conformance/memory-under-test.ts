@@ -14,6 +14,7 @@ export const memoryLacks = {
   vanish: 'nothing outside the process can reach it',
   foreign: 'nothing outside the process can reach it',
   listen: 'nothing outside the process can reach it',
+  made: 'nothing outside the process can look into it',
   unreachable: 'it has no address',
 };
 
@@ -68,6 +69,10 @@ export function networkedUnderTest(
       );
       return () => transport.close();
     },
+    made: async (names) =>
+      [...network.queues]
+        .filter((queue) => names.some((name) => queue.includes(name)))
+        .map((name) => ({ kind: 'queue', name })),
     unreachable: unreachable('cannot reach nowhere.example:5672'),
     ...hooks,
   };

@@ -2,6 +2,8 @@ import {
   ClosedError,
   ConnectionError,
   describeSubscription,
+  destinationName,
+  subscriptionName,
   type Broker,
   type Consumer,
   type DeliveryHandler,
@@ -34,6 +36,8 @@ export interface Forgetfulness {
 
 export interface Networked {
   readonly broker: Broker;
+  /** Names of all queues that were made; memory itself shows them to nobody. */
+  readonly queues: ReadonlySet<string>;
   /** Cuts every connection; each comes back by itself. */
   cut(): Promise<void>;
   /** Cuts every connection, and none comes back until the returned function is called. */
@@ -59,6 +63,7 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
   /** Queues that are gone, in words. */
   const vanished = new Set<string>();
   const history = keptHistory();
+  const queues = new Set<string>();
 
   const open = (environment: Environment): Transport => {
     const wanted = new Set<Wanted>();
@@ -108,6 +113,7 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
     return {
       name: inner.name,
       capabilities: { ...transport.capabilities, replay: 'emulated' },
+      planner: transport.planner,
       deadLetters: {
         browse: (...about) => transport.deadLetters.browse(...about),
         redrive: (...about) => transport.deadLetters.redrive(...about),
@@ -125,7 +131,12 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
           if (state === 'down' && forgets.messages) return;
           if (state === 'down' && forgets.patience) throw new ConnectionError('the connection is lost');
           try {
-            if (state === 'up') return await transport.publish(message, signal);
+            if (state === 'up') {
+              const { namespace } = environment;
+              if (message.destination.kind === 'queue')
+                queues.add(destinationName(namespace, message.destination));
+              return await transport.publish(message, signal);
+            }
           } catch (error) {
             // Lost between the two: nothing was sent.
             if (state !== 'down' || !(error instanceof ClosedError)) throw error;
@@ -145,6 +156,7 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
           consumer: await transport.subscribe(subscription, own.handle),
         };
         wanted.add(each);
+        queues.add(subscriptionName(environment.namespace, subscription));
         return {
           resize(maxUnsettled) {
             each.subscription = { ...each.subscription, maxUnsettled };
@@ -157,6 +169,16 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
         };
       },
       backlog: (about) => transport.backlog!(about),
+      async establish(usage) {
+        if (state === 'closed') throw new ClosedError('closed');
+        for (const subscription of usage.subscriptions)
+          if (!subscription.broadcast) queues.add(subscriptionName(environment.namespace, subscription));
+        await transport.establish(usage);
+      },
+      async examine(...about) {
+        if (state === 'closed') throw new ClosedError('closed');
+        return transport.examine(...about);
+      },
       async replay(...about) {
         if (state === 'closed') throw new ClosedError('closed');
         past.replay(...about);
@@ -193,6 +215,7 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
 
   return {
     broker: { name: inner.name, open },
+    queues,
     away,
     async vanish(subscription) {
       vanished.add(describeSubscription(subscription));

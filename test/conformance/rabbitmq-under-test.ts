@@ -8,6 +8,7 @@ import {
   queueName,
   serviceName,
 } from '../../packages/rabbitmq/src/topology.js';
+import { declarationsIn, type Declared } from '../../packages/rabbitmq/test/declared.js';
 import { startProxy } from '../../packages/rabbitmq/test/proxy.js';
 import { rabbitmqUrl } from '../support/rabbitmq.js';
 
@@ -29,7 +30,8 @@ async function plainly<T>(run: (channel: Channel) => Promise<T>): Promise<T> {
 
 /** RabbitMQ behind a proxy that can be cut. */
 export async function rabbitmqUnderTest(): Promise<TestBroker> {
-  const proxy = await startProxy(rabbitmqUrl());
+  const declared: Declared[] = [];
+  const proxy = await startProxy(rabbitmqUrl(), () => declarationsIn((one) => declared.push(one)));
   return {
     broker: rabbitmq({ url: proxy.url }),
     environment,
@@ -55,6 +57,8 @@ export async function rabbitmqUnderTest(): Promise<TestBroker> {
       await channel.consume(queue, (message) => message && onBody(message.content), { noAck: true });
       return () => connection.close();
     },
+    // All that this test's own connections have declared.
+    made: async () => declared,
     unreachable: {
       broker: rabbitmq({ url: 'amqp://someone:s3cret@127.0.0.1:1' }),
       address: '127.0.0.1:1',

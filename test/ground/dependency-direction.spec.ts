@@ -159,6 +159,36 @@ const folders: Folder[] = [
     allowed: ['./beside.js', '@nest-messaging/core', '@nest-messaging/core/contract', '@nestjs/testing'],
   },
   {
+    folder: 'packages/asyncapi/src',
+    forbidden: {
+      'What documents every broker knows none of them.': clients,
+      'Of this repository, asyncapi stands on core alone.': [
+        ...transports,
+        '@nest-messaging/cli',
+        '../../core/src/index.js',
+      ],
+    },
+    allowed: ['./beside.js', '@nest-messaging/core', '@nest-messaging/core/contract', '@nestjs/swagger'],
+  },
+  {
+    folder: 'packages/cli/src',
+    forbidden: {
+      'What works with every broker knows none of them.': clients,
+      'Of this repository, the command line stands on core and asyncapi alone.': [
+        ...transports,
+        '@nest-messaging/testing',
+        '../../core/src/index.js',
+      ],
+    },
+    allowed: [
+      './beside.js',
+      '@nest-messaging/core',
+      '@nest-messaging/core/engine',
+      '@nest-messaging/asyncapi',
+      'commander',
+    ],
+  },
+  {
     folder: 'sample-app/src',
     forbidden: {
       'The sample application imports packages as every application does: by name.': [

@@ -10,9 +10,11 @@ import {
   TopologyError,
   UnsupportedError,
   type Capabilities,
+  type Destination,
   type Environment,
   type HealthPart,
   type OutgoingMessage,
+  type Subscription,
   type SubscriptionId,
   type Transport,
 } from '@nest-messaging/core/contract';
@@ -23,11 +25,13 @@ import { createConnection } from './connection.js';
 import { createConsumer, type Consumer, type ConsumerParts } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
 import { connectionError, isMissing, isRetryable, missing, topologyError } from './errors.js';
+import { examine } from './examination.js';
 import { createReceiver, currentIntake } from './intake.js';
 import { delayName, queueName, subscriptionQueue, topicName, type Owner } from './names.js';
 import { handlerOptions, type ResolvedOptions } from './options.js';
 import { createPatience } from './patience.js';
 import { createPayloads } from './payloads.js';
+import { createPlanner } from './planner.js';
 import { createQueues, type Queue, type Queues } from './queues.js';
 import { relayOn } from './relay.js';
 import { createSending } from './sending.js';
@@ -45,6 +49,14 @@ const MAX_DELAY = 7 * 24 * 60 * 60 * 1_000;
 const MAX_HOLD = 11 * 60 * 60 * 1_000;
 /** Messages that wait for the rest of a second in the relay. */
 const RELAYED = 100;
+
+/** For who makes a subscription and leaves it to others. */
+const TAKES_NOTHING: Consumer = {
+  problem: undefined,
+  resize: () => {},
+  stop: async () => {},
+  abandon: async () => {},
+};
 
 const capabilitiesOf = ({ maxBodySize }: ResolvedOptions): Capabilities => ({
   durable: true,
@@ -178,6 +190,16 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     }
   };
 
+  const findQueue = (queue: string, ordered: boolean): Promise<Queue> =>
+    queues.ensure(queueName(owner, queue, ordered), {
+      what: `queue '${queue}'`,
+      tags: { 'nest-messaging:service': service, 'nest-messaging:queue': queue },
+    });
+  const findTopic = (event: string, ordered: boolean): Promise<string> =>
+    topics.ensure(topicName(owner, event, ordered), `topic '${event}'`);
+  const find = ({ kind, name }: Destination, ordered: boolean): Promise<unknown> =>
+    kind === 'queue' ? findQueue(name, ordered) : findTopic(name, ordered);
+
   const publish = async (message: OutgoingMessage, signal: AbortSignal): Promise<void> => {
     const { destination, ordered, delay, key } = message;
     const due = clock.now() + delay;
@@ -205,20 +227,16 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     };
     if (destination.kind === 'queue') {
       const name = queueName(owner, destination.name, ordered);
-      const what = `queue '${destination.name}'`;
-      const tags = { 'nest-messaging:service': service, 'nest-messaging:queue': destination.name };
       return mending(queues, name, async () => {
         const queue =
-          queues.known(name) ?? (await patiently(signal, () => queues.ensure(name, { what, tags })));
+          queues.known(name) ?? (await patiently(signal, () => findQueue(destination.name, ordered)));
         if (delay > 0 && ordered) return later({ kind: 'queue', name });
         return toQueue(queue, delay > 0 ? { due } : {});
       });
     }
     const name = topicName(owner, destination.name, ordered);
     return mending(topics, name, async () => {
-      const arn =
-        topics.known(name) ??
-        (await patiently(signal, () => topics.ensure(name, `topic '${destination.name}'`)));
+      const arn = topics.known(name) ?? (await patiently(signal, () => findTopic(destination.name, ordered)));
       if (delay > 0) return later({ kind: 'topic', name });
       return send({}, (parcel) => sending.toTopic(arn, parcel, place, signal));
     });
@@ -263,6 +281,44 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     }
   };
 
+  /** Makes a subscription, in bounded time; fails in the module's own words. */
+  const making = async (
+    subscription: Subscription,
+    take: (queue: Queue, dead: Queue | undefined, what: string) => Consumer,
+  ): Promise<Running> => {
+    handlerOptions(subscription.brokerOptions);
+    const what = describeSubscription(subscription);
+    try {
+      return await within(
+        connectTimeout,
+        clock,
+        (signal) =>
+          subscribe({
+            owner,
+            subscription,
+            what,
+            topology,
+            sns,
+            topics,
+            queues,
+            broadcasts,
+            // Nothing runs between two invocations.
+            discovery: intake ? undefined : options.discovery,
+            clock,
+            patiently: (work) => patiently(signal, work),
+            consume: (queue, dead) => take(queue, dead, what),
+            failed: (error) => connection.failed(error),
+          }),
+        () =>
+          new ConnectionError(
+            `${what} could not be made within ${connectTimeout} ms: SNS and SQS at ${where} do not answer`,
+          ),
+      );
+    } catch (error) {
+      throw error instanceof MessagingError ? error : connectionError(where, error);
+    }
+  };
+
   const healthOf = ({ problem, what: name }: Running): HealthPart => {
     const reason = connection.up ? problem : 'SNS and SQS cannot be reached';
     return { name, ready: reason === undefined, ...(reason === undefined ? {} : { reason }) };
@@ -271,6 +327,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   return {
     name: 'aws',
     capabilities,
+    planner: createPlanner(owner, options, capabilities),
     deadLetters: {
       async *browse(id, browsing) {
         checkOpen();
@@ -318,53 +375,26 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     },
     async subscribe(subscription, handle) {
       checkOpen();
-      handlerOptions(subscription.brokerOptions);
-      const what = describeSubscription(subscription);
-      const one = await within(
-        connectTimeout,
-        clock,
-        (signal) =>
-          subscribe({
+      const one = await making(subscription, (queue, dead, what) =>
+        consume(queue, {
+          work: workOn({
             owner,
             subscription,
             what,
-            topology,
-            sns,
-            topics,
-            queues,
-            broadcasts,
-            // Nothing runs between two invocations.
-            discovery: intake ? undefined : options.discovery,
+            queue,
+            dead,
+            handle,
+            sending,
+            payloads,
             clock,
-            patiently: (work) => patiently(signal, work),
-            consume: (queue, dead) =>
-              consume(queue, {
-                work: workOn({
-                  owner,
-                  subscription,
-                  what,
-                  queue,
-                  dead,
-                  handle,
-                  sending,
-                  payloads,
-                  clock,
-                  abandoned: abandoned.signal,
-                  report,
-                }),
-                maxInHand: subscription.maxUnsettled,
-                alone: subscription.broadcast,
-                warn: (message, error) => warn(`${what}: ${message}`, error),
-              }),
-            failed: (error) => connection.failed(error),
+            abandoned: abandoned.signal,
+            report,
           }),
-        () =>
-          new ConnectionError(
-            `${what} could not be made within ${connectTimeout} ms: SNS and SQS at ${where} do not answer`,
-          ),
-      ).catch((error: unknown) => {
-        throw error instanceof MessagingError ? error : connectionError(where, error);
-      });
+          maxInHand: subscription.maxUnsettled,
+          alone: subscription.broadcast,
+          warn: (message, error) => warn(`${what}: ${message}`, error),
+        }),
+      );
       if (closing) {
         await one.abandon();
         checkOpen();
@@ -385,6 +415,21 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
         if (!queue) throw missing(`queue '${name}' of ${describeSubscription(subscription)}`);
         return queues.waiting(queue);
       }),
+    async examine(usage) {
+      checkOpen();
+      try {
+        return await examine({ owner, topology, sqs: looking, queues, topics }, usage);
+      } catch (error) {
+        throw error instanceof MessagingError ? error : connectionError(where, error);
+      }
+    },
+    async establish({ subscriptions, publications, delays }) {
+      checkOpen();
+      for (const subscription of subscriptions.filter(({ broadcast }) => !broadcast))
+        await (await making(subscription, () => TAKES_NOTHING)).stop();
+      for (const { destination, ordered } of publications) await find(destination, ordered);
+      if (delays) await delayQueue();
+    },
     close() {
       closing ??= close();
       return closing;

@@ -5,6 +5,7 @@ import {
   queueName,
   queuePrefix,
   subscriptionNames,
+  subscriptionQueue,
   topicName,
   topicsOf,
   type Owner,
@@ -100,11 +101,7 @@ export function iamPolicy(needs: IamNeeds): IamPolicy {
     ['sqs:GetQueueUrl', 'sqs:SendMessage', ...(create ? MAKE_QUEUE : [])],
     enqueues.flatMap((queue) => both((ordered) => queueName(needs, queue, ordered))).map(queues),
   );
-  const sources = handles.flatMap((id) =>
-    id.source.kind === 'queue'
-      ? both((ordered) => queueName(needs, id.source.name, ordered))
-      : both((ordered) => subscriptionNames(needs, id, ordered).queue),
-  );
+  const sources = handles.flatMap((id) => both((ordered) => subscriptionQueue(needs, { ...id, ordered })));
   const letters = handles.map((id) => subscriptionNames(needs, id, false).dead);
   allow(
     'Handle',

@@ -63,6 +63,10 @@ const FIFO = {
   FifoThroughputLimit: 'perMessageGroupId',
 };
 
+/** What a queue of this name is made with. */
+export const attributesOf = (name: string): Readonly<Record<string, string>> =>
+  isFifo(name) ? { ...ATTRIBUTES, ...FIFO } : ATTRIBUTES;
+
 /** Far beyond what failures and restarts make; what comes so often is not handled for another reason. */
 const MOST_RECEIPTS = '1000';
 
@@ -124,7 +128,7 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
 
   const make = async (name: string, { what, tags }: QueueOwner): Promise<Queue> => {
     try {
-      const Attributes = isFifo(name) ? { ...ATTRIBUTES, ...FIFO } : ATTRIBUTES;
+      const Attributes = attributesOf(name);
       const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes, tags }));
       return { name, url: QueueUrl! };
     } catch (error) {

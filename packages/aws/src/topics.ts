@@ -33,6 +33,12 @@ export interface TopicsParts {
   readonly welcome: (arn: string) => Promise<void>;
 }
 
+const FIFO = { FifoTopic: 'true' };
+
+/** What a topic of this name is made with. */
+export const attributesOf = (name: string): Record<string, string> | undefined =>
+  isFifo(name) ? { ...FIFO, FifoThroughputScope: 'MessageGroup' } : undefined;
+
 /** What is remembered of topics that publishers choose is bounded. */
 const MOST = 10_000;
 
@@ -85,13 +91,12 @@ export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
       if (found === undefined) throw missing(topic);
       return found;
     }
-    const FifoTopic = isFifo(name) ? { FifoTopic: 'true' } : undefined;
-    const Attributes = FifoTopic && { ...FifoTopic, FifoThroughputScope: 'MessageGroup' };
+    const Attributes = attributesOf(name);
     const Tags = [{ Key: 'nest-messaging:topic', Value: what }];
     try {
       const arn = await create(name, { Attributes, Tags }).catch((error: unknown) => {
         if (!DIFFERS.test((error as Error).message)) throw error;
-        return create(name, { Attributes: FifoTopic });
+        return create(name, { Attributes: isFifo(name) ? FIFO : undefined });
       });
       await welcome(arn);
       return arn;

@@ -27,15 +27,17 @@ import type { Client, Driver } from './driver/driver.js';
 import { openDriver } from './driver/open.js';
 import { requestError } from './errors.js';
 import type { Sharing } from './group/assign.js';
+import { examine } from './examination.js';
 import { createMembership, type Holder, type Membership } from './group/membership.js';
 import type { ResolvedOptions } from './options.js';
+import { createPlanner } from './planner.js';
 import { createProducer } from './producer/producer.js';
 import { checkSize } from './producer/size.js';
 import { createPublisher, type Outgoing, type Publisher } from './publisher.js';
 import { createRelay } from './relay.js';
 import { replay } from './replay.js';
 import { retrying } from './retrying.js';
-import { subscribe } from './subscribe.js';
+import { establish, subscribe, type EstablishParts } from './subscribe.js';
 import { createTopics, type Topics } from './topics.js';
 import { delayNames, delayTopics, destinationTopic, subscriptionNames, type Owner } from './topology.js';
 import { within } from './within.js';
@@ -311,6 +313,49 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     }
   };
 
+  /** Runs what makes a subscription, with a client of its own, in bounded time. */
+  const making = async <T>(
+    now: Open,
+    subscription: Subscription,
+    what: string,
+    make: (parts: EstablishParts) => Promise<T>,
+  ): Promise<T> => {
+    const client = now.driver.client();
+    let last: DriverError | undefined;
+    try {
+      return await within(
+        connectTimeout,
+        clock,
+        (signal) =>
+          make({
+            owner,
+            subscription,
+            what,
+            options,
+            client,
+            publisher: now.copies,
+            signal,
+            failed: (error) => {
+              last = error;
+              now.connection.suspect(error);
+            },
+            topics: now.topics,
+            clock,
+            report,
+          }),
+        () =>
+          new ConnectionError(
+            `${what} could not be made within ${connectTimeout} ms: Kafka at ${shown} ${last ? `answered ${last.message}` : 'does not answer'}`,
+            { cause: last },
+          ),
+        closed.signal,
+      );
+    } catch (error) {
+      await client.close();
+      throw requestError(options.brokers, subscriptionNames(owner, subscription).group, what, error);
+    }
+  };
+
   const close = async (): Promise<void> => {
     state = 'closed';
     closed.abort(new ClosedError('the transport is closed'));
@@ -345,6 +390,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   return {
     name: 'kafka',
     capabilities,
+    planner: createPlanner(owner, options),
     deadLetters,
     async connect() {
       if (state === 'closed') checkOpen();
@@ -377,41 +423,16 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
       const now = checkOpen();
       const what = describeSubscription(subscription);
       const disclaim = claim(subscription, what);
-      const client = now.driver.client();
-      let last: DriverError | undefined;
-      const consumer = await within(
-        connectTimeout,
-        clock,
-        (signal) =>
-          subscribe({
-            owner,
-            subscription,
-            what,
-            handle,
-            options,
-            client,
-            publisher: now.copies,
-            signal,
-            failed: (error) => {
-              last = error;
-              now.connection.suspect(error);
-            },
-            topics: now.topics,
-            join: (group, holder, topics) => join(client, group, holder, topics),
-            clock,
-            abandoned: abandoned.signal,
-            report,
-          }),
-        () =>
-          new ConnectionError(
-            `${what} could not be made within ${connectTimeout} ms: Kafka at ${shown} ${last ? `answered ${last.message}` : 'does not answer'}`,
-            { cause: last },
-          ),
-        closed.signal,
-      ).catch(async (error: unknown) => {
+      const consumer = await making(now, subscription, what, (parts) =>
+        subscribe({
+          ...parts,
+          handle,
+          join: (group, holder, topics) => join(parts.client, group, holder, topics),
+          abandoned: abandoned.signal,
+        }),
+      ).catch((error: unknown) => {
         disclaim();
-        await client.close();
-        throw requestError(options.brokers, subscriptionNames(owner, subscription).group, what, error);
+        throw error;
       });
       if (closing) {
         await consumer.abandon();
@@ -430,6 +451,26 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     },
     backlog: (subscription) =>
       about(subscription, (now) => backlog(now.connection.client, owner, subscription)),
+    async examine(usage) {
+      const { connection } = checkOpen();
+      try {
+        return await examine({ owner, options, topology, client: connection.client }, usage);
+      } catch (error) {
+        throw requestError(options.brokers, service, `the examination for service '${service}'`, error);
+      }
+    },
+    async establish({ subscriptions, publications, delays }) {
+      const now = checkOpen();
+      for (const subscription of subscriptions.filter(({ broadcast }) => !broadcast))
+        await making(now, subscription, describeSubscription(subscription), async (parts) => {
+          await establish(parts);
+          await parts.client.close();
+        });
+      await now.topics.ensure([
+        ...publications.map(({ destination }) => destinationTopic(owner, destination, options)),
+        ...(delays ? delayTopics(delayNames(owner, service), options) : []),
+      ]);
+    },
     replay: (id, from) => about(id, (now) => replay(now.connection.client, owner, id, from)),
     close() {
       closing ??= close();

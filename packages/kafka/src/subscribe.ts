@@ -22,11 +22,9 @@ import type { Topics } from './topics.js';
 import { trim } from './trimming.js';
 import {
   delayNames,
-  delayTopics,
-  destinationTopic,
   matching,
-  ownTopics,
   subscriptionNames,
+  subscriptionTopics,
   topicName,
   type Owner,
 } from './topology.js';
@@ -60,6 +58,68 @@ const gone = (what: string, { topic, partition, offset }: Position, earliest: nu
     ? `${what} has a gap: records ${offset} to ${earliest - 1} of partition ${partition} of '${topic}' were deleted before they were handled; it goes on at ${earliest}`
     : `${what} has a gap: partition ${partition} of '${topic}' no longer reaches offset ${offset}; it goes on at ${earliest}`;
 
+/** What making a subscription takes, without reading it. */
+export type EstablishParts = Pick<
+  SubscribeParts,
+  | 'owner'
+  | 'subscription'
+  | 'what'
+  | 'options'
+  | 'client'
+  | 'publisher'
+  | 'signal'
+  | 'failed'
+  | 'topics'
+  | 'clock'
+  | 'report'
+>;
+
+/** The topics that a subscription reads now. */
+async function sourcesOf({ owner, subscription: { source }, client }: EstablishParts): Promise<string[]> {
+  return isPattern(source.name)
+    ? matching(owner, (event) => matches(source.name, event), await client.topics())
+    : [topicName(owner, source)];
+}
+
+/**
+ * Makes a subscription: its topics, and where its group begins, so that what is published from then on waits for it.
+ * @throws {TopologyError} if something is missing or refused
+ * @throws {DriverError} if Kafka cannot be reached, or refuses the group
+ */
+export async function establish(parts: EstablishParts): Promise<void> {
+  const { owner, subscription, what, options, client, clock } = parts;
+  const { source, broadcast } = subscription;
+  const { from = 'now' } = handlerOptions(subscription.brokerOptions);
+  const { all, copies } = subscriptionTopics(owner, subscription, options);
+  const patiently = <T>(work: () => Promise<T>): Promise<T> =>
+    retrying(clock, parts.signal, work, parts.failed);
+  await patiently(() => parts.topics.ensure(all));
+  await patiently(() => client.connect());
+  if (broadcast) return;
+  const names = subscriptionNames(owner, subscription);
+  const { how, noted } = await patiently(async () =>
+    begin({
+      client,
+      group: names.group,
+      topics: await sourcesOf(parts),
+      own: names.retry,
+      // Work is kept until there is a worker.
+      from: source.kind === 'queue' ? 'beginning' : from,
+    }),
+  );
+  if (how === 'forgotten')
+    parts.report({
+      type: 'gap',
+      subscription: what,
+      message: `${what} has a gap: Kafka has forgotten its positions, as it does after offsets.retention.minutes without a process; it goes on with the oldest that is kept`,
+    });
+  if (!noted)
+    await parts.publisher.send(
+      { record: () => note(names.retry, 0, 'begun', { at: clock.now() }), needs: copies },
+      parts.signal,
+    );
+}
+
 /**
  * Makes a subscription and reads it. Resolves when what is published from now on will be delivered.
  * @throws {TopologyError} if something is missing or refused
@@ -68,21 +128,13 @@ const gone = (what: string, { topic, partition, offset }: Position, earliest: nu
 export async function subscribe(parts: SubscribeParts): Promise<Consumer> {
   const { owner, subscription, what, options, client, clock, report } = parts;
   const { source, group, broadcast } = subscription;
-  const { from = 'now' } = handlerOptions(subscription.brokerOptions);
+  await establish(parts);
   const names = broadcast ? undefined : subscriptionNames(owner, subscription);
   const delays = delayNames(owner, group);
-  const copies = names ? [...ownTopics(names, options), ...delayTopics(delays, options)] : [];
-  const pattern = isPattern(source.name);
-  const needs = [...(pattern ? [] : [destinationTopic(owner, source, options)]), ...copies];
+  const { copies } = subscriptionTopics(owner, subscription, options);
   const patiently = <T>(work: () => Promise<T>): Promise<T> =>
     retrying(clock, parts.signal, work, parts.failed);
-  await patiently(() => parts.topics.ensure(needs));
-  await patiently(() => client.connect());
-
-  const sources = async (): Promise<string[]> =>
-    pattern
-      ? matching(owner, (event) => matches(source.name, event), await client.topics())
-      : [topicName(owner, source)];
+  const sources = (): Promise<string[]> => sourcesOf(parts);
   const onGap = (position: Position, earliest: number): void =>
     report({ type: 'gap', subscription: what, message: gone(what, position, earliest) });
   const onPassedOver = (message: string, error: unknown): void =>
@@ -119,29 +171,6 @@ export async function subscribe(parts: SubscribeParts): Promise<Consumer> {
     warn,
   });
 
-  if (names) {
-    const { how, noted } = await patiently(async () =>
-      begin({
-        client,
-        group: names.group,
-        topics: await sources(),
-        own: names.retry,
-        // Work is kept until there is a worker.
-        from: source.kind === 'queue' ? 'beginning' : from,
-      }),
-    );
-    if (how === 'forgotten')
-      report({
-        type: 'gap',
-        subscription: what,
-        message: `${what} has a gap: Kafka has forgotten its positions, as it does after offsets.retention.minutes without a process; it goes on with the oldest that is kept`,
-      });
-    if (!noted)
-      await parts.publisher.send(
-        { record: () => note(names.retry, 0, 'begun', { at: clock.now() }), needs: copies },
-        parts.signal,
-      );
-  }
   const giveUp = (): void => void consumer.abandon();
   parts.signal.addEventListener('abort', giveUp);
   try {

@@ -1,9 +1,11 @@
 import {
   destinationName,
+  isPattern,
   MARKER,
   subscriptionName,
   type Destination,
   type Environment,
+  type Subscription,
   type SubscriptionId,
 } from '@nest-messaging/core/contract';
 import { LEVELS, MAX_DELAY, longestStep } from './delays.js';
@@ -100,6 +102,30 @@ export function delayTopics({ levels }: DelayNames, options: TopicOptions): NewT
     replicas: options.replicas,
     config: { ...kept(options), 'retention.ms': String(longestStep(level) + MAX_DELAY) },
   }));
+}
+
+/** Topics of a subscription. */
+export interface SubscriptionTopics {
+  readonly all: readonly NewTopic[];
+  /** Those among them to which it sends copies of its messages; a broadcast has none. */
+  readonly copies: readonly NewTopic[];
+}
+
+export function subscriptionTopics(
+  owner: Owner,
+  subscription: Pick<Subscription, 'source' | 'group' | 'broadcast'>,
+  options: TopicOptions,
+): SubscriptionTopics {
+  const { source, group, broadcast } = subscription;
+  const copies = broadcast
+    ? []
+    : [
+        ...ownTopics(subscriptionNames(owner, subscription), options),
+        ...delayTopics(delayNames(owner, group), options),
+      ];
+  // Those of a pattern are made by whoever publishes to them.
+  const sources = isPattern(source.name) ? [] : [destinationTopic(owner, source, options)];
+  return { all: [...sources, ...copies], copies };
 }
 
 /** The topics that carry an event of those that match. */

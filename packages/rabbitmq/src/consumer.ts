@@ -16,12 +16,12 @@ import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import { openChannel } from './channel.js';
 import type { Connection } from './connection.js';
 import type { Declarations } from './declarations.js';
-import { delayEnds } from './delays.js';
+import { wayBack } from './delays.js';
 import { createFeed, type Feed, type Lane } from './feed.js';
 import { createGate } from './gate.js';
 import type { Publisher } from './publisher.js';
 import { createSettling, type InHand } from './settling.js';
-import { broadcastQueue, type Owner, type Plan } from './topology.js';
+import { broadcastQueue, OF_ONE_PROCESS, type Owner, type Plan } from './topology.js';
 import { createTurn } from './turn.js';
 import { createUnexplained, type Unexplained } from './unexplained.js';
 import { read } from './wire.js';
@@ -168,12 +168,7 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
     const queue = broadcastQueue(owner, subscription, randomUUID().slice(0, 8));
     const guarded = await openChannel(model, report);
     try {
-      await guarded.channel.assertQueue(queue, {
-        exclusive: true,
-        autoDelete: true,
-        durable: false,
-        arguments: { 'x-queue-type': 'classic' },
-      });
+      await guarded.channel.assertQueue(queue, OF_ONE_PROCESS);
       await guarded.channel.bindQueue(queue, plan.source!.exchange, plan.source!.key);
       return queue;
     } finally {
@@ -182,8 +177,8 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
   };
 
   // What is bound must be there before, and what is looked for is best missed first where people know its name.
-  const { resources: own, retries } = plan;
-  const ends = retries ? delayEnds(owner) : [];
+  const own = plan.resources;
+  const ends = wayBack(owner, plan);
   const resources = parts.topology === 'create' ? [...ends, ...own] : [...own, ...ends];
 
   const prepare = async (model: ChannelModel): Promise<string | undefined> => {

@@ -6,6 +6,7 @@ import {
   serviceName,
   type Arguments,
   type Owner,
+  type Plan,
   type Resource,
 } from './topology.js';
 
@@ -74,6 +75,10 @@ export function delayEnds(owner: Owner): Resource[] {
   ];
 }
 
+/** Where a subscription's retried messages come back through. */
+export const wayBack = (owner: Owner, { retries }: Pick<Plan, 'retries'>): Resource[] =>
+  retries ? delayEnds(owner) : [];
+
 /** One level: who is marked for it waits in its queue, the others pass on to the level below at once. */
 export function delayLevel(owner: Owner, level: number): Resource[] {
   const name = delayExchange(owner, level);
@@ -106,3 +111,6 @@ export function delays(owner: Owner, top: number): Resource[] {
     ...Array.from({ length: top + 1 }, (_, level) => delayLevel(owner, level)).flat(),
   ];
 }
+
+/** What any delay may pass. */
+export const allDelays = (owner: Owner): Resource[] => delays(owner, LEVELS - 1);

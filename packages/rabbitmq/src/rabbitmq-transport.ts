@@ -16,13 +16,18 @@ import { createConnection, type Connection } from './connection.js';
 import { consume, type RabbitMqConsumer } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
 import { createDeclarations } from './declarations.js';
-import { delayExchange, delayRoute, delays, LEVELS, MAX_DELAY } from './delays.js';
+import { allDelays, delayExchange, delayRoute, delays, MAX_DELAY } from './delays.js';
+import { lostConnection } from './errors.js';
+import { examine } from './examination.js';
 import { handlerOptions, publishOptions, type ResolvedOptions } from './options.js';
+import { planAll } from './planned.js';
+import { createPlanner } from './planner.js';
 import { createPublisher, type Frame } from './publisher.js';
 import {
   events,
   eventsExchange,
   planSubscription,
+  publishedTo,
   queueName,
   workQueue,
   type Owner,
@@ -167,7 +172,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
     const { model } = consuming;
     if (!model) return;
     try {
-      await consumingDeclarations.ensure(model, delays(owner, LEVELS - 1));
+      await consumingDeclarations.ensure(model, allDelays(owner));
     } catch (error) {
       if (!(error instanceof TopologyError)) throw error;
       report({
@@ -194,6 +199,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
   return {
     name: 'rabbitmq',
     capabilities,
+    planner: createPlanner(owner, options, address.vhost),
     async connect() {
       if (state === 'closed') checkOpen();
       await publishing.open();
@@ -264,6 +270,28 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
       if (queue === undefined)
         throw new UnsupportedError(`${describeSubscription(subscription)} has no queue that lasts`);
       return waiting(publishing, queue, report);
+    },
+    async examine(usage, looking = {}) {
+      checkOpen();
+      const { model } = publishing;
+      if (!model) throw lostConnection(address);
+      const { queueType } = options;
+      const { vhost } = address;
+      return examine({ owner, queueType, vhost, topology, model, report }, usage, looking);
+    },
+    async establish({ subscriptions, publications, delays: delayed }) {
+      checkOpen();
+      const kept = subscriptions.filter(({ broadcast }) => !broadcast);
+      const resources = [
+        ...kept
+          .map((subscription) => planAll(owner, subscription, options.queueType))
+          .flatMap(({ atStart, whenNeeded }) => [...atStart, ...whenNeeded]),
+        ...publications.flatMap(({ destination }) => publishedTo(owner, destination, options.queueType)),
+        ...(delayed ? allDelays(owner) : []),
+      ];
+      const { model } = publishing;
+      if (!model) throw lostConnection(address);
+      await publishingDeclarations.ensure(model, resources);
     },
     close() {
       closed ??= close();

@@ -35,7 +35,7 @@ export type Resource =
     };
 
 export type Arguments = Readonly<Record<string, string | number | boolean>>;
-type QueueType = 'quorum' | 'classic';
+export type QueueType = 'quorum' | 'classic';
 
 /** Who the module acts for, as far as names on the broker depend on it. */
 export type Owner = Pick<Environment, 'namespace' | 'service'>;
@@ -72,6 +72,10 @@ export function events(owner: Owner): Resource[] {
 export function workQueue(owner: Owner, queue: string, type: QueueType): Resource[] {
   return [{ kind: 'queue', name: queueName(owner, queue), arguments: ARGUMENTS[type] }];
 }
+
+/** What a publish goes to. */
+export const publishedTo = (owner: Owner, { kind, name }: Destination, type: QueueType): Resource[] =>
+  kind === 'topic' ? events(owner) : workQueue(owner, name, type);
 
 /** How a subscription keeps the order of its messages among the processes of its group. */
 export type Turn =
@@ -166,6 +170,17 @@ export function planSubscription(
 function returning(owner: Owner, queue: string): Resource[] {
   return [{ kind: 'binding', from: serviceName(owner, 'return'), to: { queue }, key: queue }];
 }
+
+/** Says which of several ordered consumers of a queue has the turn, while there is one. */
+export const turnQueue = (queue: string): string => `${queue}${MARKER}turn`;
+
+/** As {@link broadcastQueue} is made: of one connection, and gone with it. */
+export const OF_ONE_PROCESS = {
+  exclusive: true,
+  autoDelete: true,
+  durable: false,
+  arguments: { 'x-queue-type': 'classic' },
+} as const;
 
 /** A queue of one process alone. Its name is in the namespace, so that one permission covers all. */
 export function broadcastQueue(owner: Owner, id: SubscriptionId, unique: string): string {

@@ -1,7 +1,8 @@
-import { MARKER, type TransportEvent } from '@nest-messaging/core/contract';
+import type { TransportEvent } from '@nest-messaging/core/contract';
 import type { ChannelModel } from 'amqplib';
 import { openChannel } from './channel.js';
 import { CODE, replyCode } from './errors.js';
+import { turnQueue } from './topology.js';
 
 /**
  * Which of several ordered consumers of one queue may consume, where the queue itself cannot say: it was not made for
@@ -19,7 +20,7 @@ export interface Turn {
 
 /** `taken`: the queues whose turn a consumer of the same connection has, which the broker would let have it twice. */
 export function createTurn(queue: string, taken: Set<string>, report: (event: TransportEvent) => void): Turn {
-  const name = `${queue}${MARKER}turn`;
+  const name = turnQueue(queue);
   let holder: ChannelModel | undefined;
 
   const onChannel = async (

@@ -14,7 +14,8 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(to: string): Promise<Proxy> {
+/** @param watch called for each connection; what it answers sees all that the client sends on it */
+export async function startProxy(to: string, watch?: () => (bytes: Buffer) => void): Promise<Proxy> {
   const target = new URL(to);
   const sockets = new Set<Socket>();
   let swallowing = false;
@@ -22,6 +23,8 @@ export async function startProxy(to: string): Promise<Proxy> {
 
   const accept = (client: Socket): void => {
     const broker = connect(Number(target.port || 5672), target.hostname);
+    const see = watch?.();
+    if (see) client.on('data', see);
     for (const [from, into] of [
       [client, broker],
       [broker, client],

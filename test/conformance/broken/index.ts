@@ -6,6 +6,7 @@ import { brokenEngines } from './engine.js';
 import { brokenFidelity } from './fidelity.js';
 import { brokenFlow } from './flow.js';
 import { brokenOperation } from './operating.js';
+import { brokenPlanning } from './planning.js';
 import { brokenPublishing } from './publishing.js';
 import { brokenSettlement } from './settlement.js';
 import { brokenSurroundings } from './surroundings.js';
@@ -24,4 +25,5 @@ export const allBroken: readonly Broken[] = [
   ...brokenEngines,
   ...brokenBatches,
   ...brokenOperation,
+  ...brokenPlanning,
 ];

@@ -548,4 +548,29 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'engine: replays its own subscriptions alone': [
     'A subscription can be replayed by a process that has no handler of it',
   ],
+  'plans what it does not make': ['What the plan says is made on the broker, and nothing else'],
+  'makes what it does not plan': ['What the plan says is made on the broker, and nothing else'],
+  'plans to do what it cannot': ['A plan gives what the broker can do, and nothing else'],
+  'does not say how it does what it plans': ['A plan gives what the broker can do, and nothing else'],
+  'plans nothing before it is connected': [
+    'Planning needs no connection, and makes nothing',
+    'A plan refuses options that subscribing refuses',
+  ],
+  'makes what it is asked to plan': ['Planning needs no connection, and makes nothing'],
+  'finds no fault with anything': [
+    'An examination tells what is missing and makes nothing, and finds no fault with what is there',
+  ],
+  'finds fault with what is there': [
+    'An examination tells what is missing and makes nothing, and finds no fault with what is there',
+  ],
+  'makes what it examines': [
+    'An examination tells what is missing and makes nothing, and finds no fault with what is there',
+  ],
+  'establishes nothing': [
+    'What was established keeps what is published, and takes none of it, until its first handler comes',
+  ],
+  'handles what it is asked to establish': [
+    'What was established keeps what is published, and takes none of it, until its first handler comes',
+  ],
+  'plans what it will refuse': ['A plan refuses options that subscribing refuses'],
 };

@@ -42,6 +42,7 @@ export {
   type EventOptionsWithSchema,
   type PayloadOf,
 } from './event.js';
+export type { ExaminationOptions, Finding } from './examination.js';
 export { checkHeaders, flawOf, MODULE_PREFIX } from './headers.js';
 export type { Destination, Headers, Message, OutgoingMessage } from './message.js';
 export {
@@ -55,6 +56,16 @@ export {
 export { checkOptions, countSchema, durationSchema, timeoutSchema } from './options.js';
 export { DeadLetter, Discard, RetryLater } from './outcomes.js';
 export { isPattern, matches } from './pattern.js';
+export type {
+  Means,
+  Needed,
+  PlannedResource,
+  Planner,
+  Publication,
+  Rights,
+  SubscriptionPlan,
+  Usage,
+} from './plan.js';
 export type { Failure, Settlement } from './settlement.js';
 export { takeOut, type Taken } from './taking.js';
 export type {

@@ -1,6 +1,8 @@
 import type { Clock } from './clock.js';
 import type { DeadLetterStore } from './dead-letter-store.js';
+import type { ExaminationOptions, Finding } from './examination.js';
 import type { Destination, Message, OutgoingMessage } from './message.js';
+import type { Planner, Usage } from './plan.js';
 import type { Settlement } from './settlement.js';
 
 /** How a broker serves a need: by its own means, by the transport's emulation, or not at all. */
@@ -169,6 +171,11 @@ export interface Transport {
   readonly name: string;
   readonly capabilities: Capabilities;
   /**
+   * What it would make on the broker: `subscribe` and `publish` make that and nothing else. Before `connect`, too, and
+   * the same for every process of the application.
+   */
+  readonly planner: Planner;
+  /**
    * Connects within `connectTimeout` or rejects with an error that names the address and no credential.
    * Afterwards the transport reconnects by itself, with backoff and jitter, and restores its consumers.
    */
@@ -182,6 +189,17 @@ export interface Transport {
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
   /** Resolves once messages published from now on will be delivered. Refuses unusable `brokerOptions`. */
   subscribe(subscription: Subscription, handle: DeliveryHandler): Promise<Consumer>;
+  /**
+   * Makes what the planner plans for these, where `topology` is `create`, and takes no message: what is published from
+   * now on waits for its first handler. Broadcasts have nothing that could wait.
+   * @throws {TopologyError} if one is incompatible or forbidden
+   */
+  establish(usage: Usage): Promise<void>;
+  /**
+   * Looks whether all that these need is there and as it should be, and what is there besides of subscriptions that none
+   * of these is, as far as the broker tells. Makes nothing, and takes no message.
+   */
+  examine(usage: Usage, options?: ExaminationOptions): Promise<readonly Finding[]>;
   /**
    * Carries out settlements already decided, closes, and leaves what is unsettled to the broker, to be delivered
    * again. Safe to call twice. Publishes still waiting reject.
@@ -209,7 +227,7 @@ export interface Transport {
 /** A broker chosen by configuration: a name and how to open a transport to it. A value; nothing is connected yet. */
 export interface Broker {
   readonly name: string;
-  /** Called once per application and connection. Checks its options; connects nothing. */
+  /** Called for each application and connection. Checks its options; connects nothing. */
   open(environment: Environment): Transport;
 }
 

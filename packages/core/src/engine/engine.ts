@@ -3,15 +3,26 @@ import {
   systemClock,
   type Broker,
   type Clock,
+  type ExaminationOptions,
+  type Finding,
   type Health,
   type HealthPart,
   type Topology,
+  type Transport,
 } from '../contract/index.js';
+import type { HandlerDeclaration } from './admission.js';
 import { createBacklogs, type Backlog } from './backlog.js';
 import { jsonCodec, type Codec } from './codec.js';
 import { createDeadLetterOffice, type DeadLetterOffice } from './dead-letter-office.js';
 import { deferred } from './deferred.js';
 import { toAll, type Observer } from './events.js';
+import { examineConnection } from './examination.js';
+import {
+  explainConnection,
+  usageOf,
+  type ExplainedConnection,
+  type PublicationDeclaration,
+} from './explanation.js';
 import { failureOf } from './failure.js';
 import type { HandlerDefaults } from './handler-options.js';
 import { createHealthMemory } from './health.js';
@@ -66,6 +77,25 @@ export interface Engine {
    * @throws {ConfigurationError | RegistrationError | UnsupportedError} if it cannot be served
    */
   register(handler: HandlerSpec): void;
+  /** What these would be on the broker, and why not. Asks it nothing, and registers nothing. */
+  explain(
+    handlers: readonly HandlerDeclaration[],
+    publications: readonly PublicationDeclaration[],
+  ): ExplainedConnection;
+  /**
+   * Makes these on the broker, whatever `topology` the engine has, and handles nothing. By a connection of its own.
+   * @throws {MessagingError} whatever refuses one of them first; then nothing is made
+   */
+  establish(
+    handlers: readonly HandlerDeclaration[],
+    publications: readonly PublicationDeclaration[],
+  ): Promise<void>;
+  /** Looks at the live broker on behalf of these, by a connection of its own; makes nothing, and takes no message. */
+  examine(
+    handlers: readonly HandlerDeclaration[],
+    publications: readonly PublicationDeclaration[],
+    options?: ExaminationOptions,
+  ): Promise<readonly Finding[]>;
   /** Connects and subscribes; deliveries wait for `open`. */
   start(): Promise<void>;
   /** Lets handlers run. */
@@ -86,18 +116,20 @@ export function createEngine(options: EngineOptions): Engine {
   const following = instruments && followedBy(instruments);
   const clock = options.clock ?? systemClock;
   const codec = options.codec ?? jsonCodec;
+  const open = (topology: Topology, report: Observer): Transport =>
+    broker.open({
+      connection,
+      service,
+      namespace,
+      topology,
+      connectTimeout: options.connectTimeout,
+      clock,
+      report,
+    });
   let looking = false;
-  const transport = broker.open({
-    connection,
-    service,
-    namespace,
-    topology: options.topology,
-    connectTimeout: options.connectTimeout,
-    clock,
-    report(event) {
-      observe(event);
-      lookSoon();
-    },
+  const transport = open(options.topology, (event) => {
+    observe(event);
+    lookSoon();
   });
   const remembered = createHealthMemory(clock);
 
@@ -179,6 +211,25 @@ export function createEngine(options: EngineOptions): Engine {
     deadLetters: createDeadLetterOffice(transport.deadLetters, clock),
     subscriptions,
     register: (handler) => subscriptions.register(handler),
+    explain: (handlers, publications) => explainConnection({ ...options, transport }, handlers, publications),
+    examine: (handlers, publications, looking) =>
+      examineConnection(
+        { ...options, transport },
+        () => open(options.topology, observe),
+        handlers,
+        publications,
+        looking,
+      ),
+    async establish(handlers, publications) {
+      const usage = usageOf({ ...options, transport }, handlers, publications);
+      const making = open('create', observe);
+      try {
+        await making.connect();
+        await making.establish(usage);
+      } finally {
+        await making.close();
+      }
+    },
     publish(kind, target, payload, publishOptions) {
       return closing
         ? Promise.reject(new ClosedError('the application has shut down: nothing more can be published'))

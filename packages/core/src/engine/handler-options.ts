@@ -7,7 +7,9 @@ import {
   milliseconds,
   timeoutSchema,
   type BrokerHandlerOptions,
+  type Destination,
   type Duration,
+  type Subscription,
 } from '../contract/index.js';
 import { layered, retryPolicy, retrySchema, type RetryOptions, type RetryPolicy } from './retry-policy.js';
 
@@ -107,6 +109,12 @@ const MAX_HELD = 1_000;
 export function maxUnsettled(options: ResolvedHandlerOptions): number {
   const handled = options.concurrency * (options.batch?.size ?? 1);
   return retriesInPlace(options) ? Math.max(MAX_HELD, handled) : handled;
+}
+
+/** A handler's subscription, as the transport is told of it. */
+export function subscriptionOf(source: Destination, options: ResolvedHandlerOptions): Subscription {
+  const { group, ordered, broadcast, brokerOptions } = options;
+  return { source, group, ordered, broadcast, maxUnsettled: maxUnsettled(options), brokerOptions };
 }
 
 /** @throws {ConfigurationError} naming the handler and the option */

@@ -1,3 +1,4 @@
+export type { HandlerDeclaration } from './admission.js';
 export type { Backlog } from './backlog.js';
 export { BatchContext } from './batch-context.js';
 export type { CircuitBreaker } from './circuit.js';
@@ -20,6 +21,18 @@ export {
 export { createEngine, type Engine, type EngineHealth, type EngineOptions } from './engine.js';
 export { toAll, type EngineEvent, type Handed, type Handling, type Observer } from './events.js';
 export type { Followed, Instruments, Run, Telemetry } from './instruments.js';
+export { examineConnection } from './examination.js';
+export {
+  explainConnection,
+  refusalOf,
+  usageOf,
+  type ExplainedConnection,
+  type ExplainedHandler,
+  type ExplainedNeed,
+  type ExplainedPublication,
+  type ExplainedRefusal,
+  type PublicationDeclaration,
+} from './explanation.js';
 export type { Invoke } from './dispatcher.js';
 export {
   handlerDefaultsSchema,
@@ -33,5 +46,6 @@ export { MessageContext } from './message-context.js';
 export type { SubscriptionState } from './subscription.js';
 export type { HandlerSpec } from './subscriptions.js';
 export type { PendingPublishes, PublishOptions } from './publisher.js';
+export type { Need } from './requirements.js';
 export { layered } from './retry-policy.js';
 export type { BackoffOptions, ErrorClass, RetryOptions } from './retry-policy.js';

@@ -9,7 +9,7 @@ import {
 import { watchCircuit, type CircuitParts } from './circuit.js';
 import { createDispatcher, type Dispatcher, type DispatcherParts } from './dispatcher.js';
 import { failureOf } from './failure.js';
-import { maxUnsettled, type ResolvedHandlerOptions } from './handler-options.js';
+import { maxUnsettled, subscriptionOf, type ResolvedHandlerOptions } from './handler-options.js';
 
 /** A subscription in this process, as it is now. */
 export interface SubscriptionState extends SubscriptionId {
@@ -97,14 +97,7 @@ export function createSubscription(parts: SubscriptionParts): SubscriptionHere {
 
   const isPaused = (): boolean => paused || open.size > 0;
 
-  const told = (resolved: ResolvedHandlerOptions): Subscription => ({
-    source: id.source,
-    group: resolved.group,
-    ordered: resolved.ordered,
-    broadcast: resolved.broadcast,
-    maxUnsettled: maxUnsettled(resolved),
-    brokerOptions: resolved.brokerOptions,
-  });
+  const told = (resolved: ResolvedHandlerOptions): Subscription => subscriptionOf(id.source, resolved);
 
   async function subscribe(): Promise<void> {
     stopping = new AbortController();

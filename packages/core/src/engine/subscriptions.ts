@@ -2,19 +2,16 @@ import {
   ClosedError,
   ConfigurationError,
   describeSubscription,
-  RegistrationError,
   subscriptionName,
   UnsupportedError,
-  type Destination,
-  type EventContract,
   type HealthPart,
   type Subscription,
   type SubscriptionId,
   type Transport,
 } from '../contract/index.js';
+import { createAdmission, type HandlerDeclaration } from './admission.js';
 import type { DispatcherParts, Invoke } from './dispatcher.js';
-import { resolveHandlerOptions, type HandlerDefaults, type HandlerOptions } from './handler-options.js';
-import { checkRequirements } from './requirements.js';
+import type { HandlerDefaults } from './handler-options.js';
 import {
   createSubscription,
   type Circuit,
@@ -24,14 +21,7 @@ import {
 import { createTimeLimit } from './time-limit.js';
 
 /** One method that handles one topic, pattern or queue. */
-export interface HandlerSpec {
-  /** Class and method, for messages to people. */
-  readonly label: string;
-  readonly source: Destination;
-  readonly contract?: EventContract<any, any>;
-  readonly options: HandlerOptions;
-  /** Group where the options name none. */
-  readonly defaultGroup?: string;
+export interface HandlerSpec extends HandlerDeclaration {
   readonly invoke: Invoke;
 }
 
@@ -90,15 +80,11 @@ export interface Subscriptions {
   lasting(): Subscription[];
 }
 
-interface Registered {
-  readonly label: string;
-  readonly subscription: SubscriptionHere;
-}
-
 export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
   const { transport, namespace, observe } = parts;
   const limited = createTimeLimit(parts.clock, parts.deadline);
-  const handlers = new Map<string, Registered>();
+  const admission = createAdmission(parts);
+  const handlers = new Map<string, SubscriptionHere>();
   /** Replays of subscriptions that have no handler here. */
   const foreign = new Set<Promise<unknown>>();
   let state: 'new' | 'started' | 'stopped' = 'new';
@@ -112,10 +98,10 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
     );
   }
 
-  const all = (): SubscriptionHere[] => [...handlers.values()].map(({ subscription }) => subscription);
+  const all = (): SubscriptionHere[] => [...handlers.values()];
 
   function find(id: SubscriptionId): SubscriptionHere | undefined {
-    const found = handlers.get(subscriptionName(namespace, id))?.subscription;
+    const found = handlers.get(subscriptionName(namespace, id));
     return found?.id.source.kind === id.source.kind ? found : undefined;
   }
 
@@ -139,52 +125,23 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
 
   return {
     register(handler) {
-      const resolved = resolveHandlerOptions(
-        handler.options,
-        {
-          group: handler.defaultGroup ?? parts.service,
-          ordered: handler.contract?.ordered ?? false,
-          transport: transport.name,
-          label: handler.label,
-        },
-        ...parts.defaults,
+      const { admitted, refusals } = admission(handler);
+      const [refusal] = refusals;
+      if (refusal) throw refusal.error;
+      const { key, id, options } = admitted!;
+      handlers.set(
+        key,
+        createSubscription({
+          ...parts,
+          limited,
+          id,
+          contract: handler.contract,
+          invoke: handler.invoke,
+          options,
+          isOperated: () => state === 'started',
+          checkOperated,
+        }),
       );
-      if (handler.source.kind === 'queue' && handler.options.group !== undefined)
-        throw new RegistrationError(
-          `${handler.label} gives group '${handler.options.group}' to queue '${handler.source.name}': all workers of a queue share it; remove the group`,
-        );
-      checkRequirements(
-        { label: handler.label, source: handler.source, contract: handler.contract, options: resolved },
-        transport.name,
-        transport.capabilities,
-      );
-      const id = { source: handler.source, group: resolved.group };
-      const name = subscriptionName(namespace, id);
-      const key = resolved.broadcast ? `${name} broadcast ${handlers.size}` : name;
-      const rival = handlers.get(key);
-      if (rival)
-        throw new RegistrationError(
-          rival.subscription.id.source.kind === handler.source.kind
-            ? rival.label === handler.label
-              ? `${handler.label} is provided in two Nest modules, and would handle ${describeSubscription(id)} twice: provide the class in one, and export it`
-              : `${rival.label} and ${handler.label} both handle ${describeSubscription(id)}: only one would get each message; ${
-                  handler.source.kind === 'queue'
-                    ? 'remove one of them; for more workers raise its concurrency or start another process'
-                    : 'give one of them { group: … }'
-                }`
-            : `${rival.label} and ${handler.label} would share the name '${name}' on the broker: rename the queue or the group`,
-        );
-      const subscription = createSubscription({
-        ...parts,
-        limited,
-        id,
-        contract: handler.contract,
-        invoke: handler.invoke,
-        options: resolved,
-        isOperated: () => state === 'started',
-        checkOperated,
-      });
-      handlers.set(key, { label: handler.label, subscription });
     },
     async start() {
       const results = await Promise.allSettled(all().map((subscription) => subscription.start()));

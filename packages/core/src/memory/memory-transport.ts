@@ -3,8 +3,10 @@ import {
   ConfigurationError,
   describeSubscription,
   MessageTooLargeError,
+  subscriptionName,
   type Capabilities,
   type Environment,
+  type Finding,
   type Message,
   type Transport,
 } from '../contract/index.js';
@@ -12,6 +14,7 @@ import { consume, type MemoryConsumer } from './consumer.js';
 import { deadLettersOf } from './dead-letters.js';
 import type { Hub } from './hub.js';
 import { storedMessage } from './message-copies.js';
+import { createPlanner } from './planner.js';
 
 const capabilities: Capabilities = {
   durable: false,
@@ -70,6 +73,7 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
   return {
     name: 'memory',
     capabilities,
+    planner: createPlanner(environment, refuseBrokerOptions),
     deadLetters: deadLettersOf(hub, environment, closing.signal),
     async connect() {
       if (state === 'closed') checkOpen();
@@ -122,6 +126,25 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
     async backlog(subscription) {
       checkOpen();
       return hub.find(environment, subscription)?.waiting ?? 0;
+    },
+    async establish({ subscriptions, publications }) {
+      checkOpen();
+      for (const subscription of subscriptions)
+        if (!subscription.broadcast) hub.queueFor(environment, subscription);
+      for (const { destination } of publications)
+        if (destination.kind === 'queue')
+          hub.queueFor(environment, { source: destination, group: '', broadcast: false });
+    },
+    async examine({ subscriptions }) {
+      checkOpen();
+      return subscriptions
+        .filter(({ broadcast }) => !broadcast)
+        .map((subscription): Finding => {
+          const about = `queue ${subscriptionName(environment.namespace, subscription)}`;
+          return hub.find(environment, subscription)
+            ? { level: 'fine', about, message: 'is there' }
+            : { level: 'trouble', about, message: 'is not there: memory forgets with its process' };
+        });
     },
     close() {
       closed ??= close();

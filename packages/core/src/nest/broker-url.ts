@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigurationError, type Broker, type BrokerFactory } from '../contract/index.js';
 import { memory } from '../memory/index.js';
@@ -12,14 +13,25 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   aws: ['@nest-messaging/aws', '@aws-sdk/client-sns', '@aws-sdk/client-sqs'],
 };
 
-/** From core first; where core cannot see the application's packages (strict hoisting), from its entry file. */
+/**
+ * From core first; where core cannot see the application's packages (strict hoisting), from its entry file, or from
+ * where a command was given.
+ */
 async function load(name: string): Promise<Record<string, unknown>> {
   try {
     return (await import(name)) as Record<string, unknown>;
   } catch (error) {
-    const entry = process.argv[1];
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND' || entry === undefined) throw error;
-    return (await import(pathToFileURL(createRequire(entry).resolve(name)).href)) as Record<string, unknown>;
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    const here = join(process.cwd(), 'package.json');
+    const found = [process.argv[1], here].flatMap((entry) => {
+      try {
+        return entry === undefined ? [] : [createRequire(entry).resolve(name)];
+      } catch {
+        return [];
+      }
+    });
+    if (found[0] === undefined) throw error;
+    return (await import(pathToFileURL(found[0]).href)) as Record<string, unknown>;
   }
 }
 
@@ -33,7 +45,10 @@ function isFactory(value: unknown, scheme: string): value is BrokerFactory<any> 
  * The broker a URL names, its package loaded when needed.
  * @throws {ConfigurationError} naming the package to install, or the schemes there are; never the URL, which may hold a password
  */
-export async function brokerFromUrl(url: string, transports: readonly BrokerFactory<any>[]): Promise<Broker> {
+export async function brokerFromUrl(
+  url: string,
+  transports: readonly BrokerFactory<any>[] = [],
+): Promise<Broker> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
   const given = [memory as BrokerFactory<any>, ...transports].find(
     (factory) => scheme && isFactory(factory, scheme),

@@ -14,6 +14,8 @@ export interface FoundHandler {
   readonly metadata: HandlerMetadata;
   readonly host: HandlerHost;
   readonly defaultGroup?: string;
+  /** Why Nest could not call it as its decorators say; then the application does not start. */
+  readonly flaw?: RegistrationError;
 }
 
 const ENHANCERS = ['__guards__', '__interceptors__', '__pipes__', '__exceptionFilters__'];
@@ -62,18 +64,37 @@ function* methodsOf(modules: ModulesContainer): Generator<Method> {
     }
 }
 
-/** Every decorated method. @throws {RegistrationError} where Nest could not call it as its decorators say */
+/** @throws {RegistrationError} where Nest could not call it as its decorators say */
+function hostOf({
+  module,
+  wrapper,
+  prototype,
+  name,
+  method,
+  label,
+}: Method): Pick<FoundHandler, 'host' | 'defaultGroup'> {
+  if (wrapper.scope === Scope.TRANSIENT)
+    throw new RegistrationError(
+      `${label} handles messages and its class is transient: there is no one instance to call; make it a singleton or request-scoped`,
+    );
+  refuseEnhancers(wrapper, prototype, method, label);
+  return { host: { module, wrapper, methodName: name }, defaultGroup: groupOf(module) };
+}
+
+/** Every decorated method. */
 export function findHandlers(modules: ModulesContainer): FoundHandler[] {
-  return [...methodsOf(modules)].flatMap(({ module, wrapper, prototype, name, method, label }) => {
+  return [...methodsOf(modules)].flatMap((found) => {
+    const { label, module, wrapper, name, method } = found;
     const metadatas = handlersOf(method);
     if (metadatas.length === 0) return [];
-    if (wrapper.scope === Scope.TRANSIENT)
-      throw new RegistrationError(
-        `${label} handles messages and its class is transient: there is no one instance to call; make it a singleton or request-scoped`,
-      );
-    refuseEnhancers(wrapper, prototype, method, label);
-    const host = { module, wrapper, methodName: name };
-    return metadatas.map((metadata) => ({ label, metadata, host, defaultGroup: groupOf(module) }));
+    try {
+      const host = hostOf(found);
+      return metadatas.map((metadata) => ({ label, metadata, ...host }));
+    } catch (flaw) {
+      if (!(flaw instanceof RegistrationError)) throw flaw;
+      const host = { module, wrapper, methodName: name };
+      return metadatas.map((metadata) => ({ label, metadata, host, flaw }));
+    }
   });
 }
 

@@ -1,3 +1,4 @@
+export { brokerFromUrl } from './broker-url.js';
 export { OnEvent, OnQueue } from './decorators.js';
 export { DeadLetters } from './dead-letters.js';
 export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';
@@ -17,6 +18,8 @@ export {
   type MessagingHealthReport,
   type SubscriptionBacklog,
 } from './messaging-health.js';
+export type { Explanation } from './explanation.js';
+export { MessagingExplorer, type ExaminedConnection, type ExplainedPayload } from './messaging-explorer.js';
 export type { MessagingFeatureOptions } from './messaging-feature.module.js';
 export {
   MessagingModule,
@@ -24,6 +27,7 @@ export {
   type MessagingOptionsFactory,
 } from './messaging.module.js';
 export type { ConnectionOptions, MessagingModuleOptions, PublishLimits } from './module-options.js';
+export type { Published } from './published.js';
 export type { RetiredHandler } from './retired.js';
 export type { SubscriptionSource } from './subscription-source.js';
 export {
@@ -32,4 +36,4 @@ export {
   type ReplayOptions,
   type SubscriptionInfo,
 } from './subscriptions.js';
-export { ENGINES, TEST_SEAMS, type TestSeams } from './tokens.js';
+export { ENGINES, EXPLORER, TEST_SEAMS, type TestSeams } from './tokens.js';

@@ -31,13 +31,15 @@ export function createLifecycle(
   let ignoreSignals = (): void => undefined;
 
   function register(): void {
-    for (const { label, metadata, host, defaultGroup } of findHandlers(modules))
+    for (const { label, metadata, host, defaultGroup, flaw } of findHandlers(modules)) {
+      if (flaw) throw flaw;
       engineNamed(engines, metadata.options.connection ?? DEFAULT_CONNECTION, label).register({
         label,
         ...metadata,
         defaultGroup,
         invoke: createInvoker(host, nest),
       });
+    }
     for (const { connection, spec } of retired) engineNamed(engines, connection, spec.label).register(spec);
     for (const label of findMistakenListeners(modules))
       logger.warn(

@@ -19,12 +19,13 @@ import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { logEvent } from './log.js';
 import { MessagingFeatureModule, type MessagingFeatureOptions } from './messaging-feature.module.js';
 import { MessagingEvents } from './messaging-events.js';
+import { MessagingExplorer } from './messaging-explorer.js';
 import { MessagingHealth } from './messaging-health.js';
 import { checkModuleOptions, type MessagingModuleOptions } from './module-options.js';
 import { inPlaceOf } from './retired.js';
 import { Subscriptions } from './subscriptions.js';
 import { DEFAULT_CONNECTION, DEFAULT_SERVICE, openEngines, type Engines } from './runtime.js';
-import { ENGINES, LIFECYCLE, OPTIONS, TEST_SEAMS, type TestSeams } from './tokens.js';
+import { ENGINES, EXPLORER, LIFECYCLE, OPTIONS, TEST_SEAMS, type TestSeams } from './tokens.js';
 
 interface Extras {
   /**
@@ -137,6 +138,9 @@ function busProvider(connection: string | undefined): Provider {
   };
 }
 
+const retiredOf = ({ retired = [], service = DEFAULT_SERVICE }: MessagingModuleOptions) =>
+  retired.map((each) => inPlaceOf(each, service));
+
 /** The outer module starts first and closes last; the inner one has all else. */
 function compose(
   { global, imports, providers = [] }: DynamicModule,
@@ -171,7 +175,7 @@ function compose(
         inject: [ENGINES, OPTIONS, ModulesContainer, ExternalContextCreator],
         useFactory: (
           engines: Engines,
-          { drainTimeout = '25s', retired = [], service = DEFAULT_SERVICE }: MessagingModuleOptions,
+          options: MessagingModuleOptions,
           modules: ModulesContainer,
           nest: ExternalContextCreator,
         ): Lifecycle =>
@@ -180,8 +184,8 @@ function compose(
             modules,
             nest,
             new Logger('Messaging'),
-            milliseconds(drainTimeout),
-            retired.map((each) => inPlaceOf(each, service)),
+            milliseconds(options.drainTimeout ?? '25s'),
+            retiredOf(options),
           ),
       },
       ...buses,
@@ -202,6 +206,13 @@ function compose(
         inject: [ENGINES],
         useFactory: (engines: Engines) => new MessagingHealth(engines),
       },
+      {
+        provide: MessagingExplorer,
+        inject: [ENGINES, OPTIONS, ModulesContainer],
+        useFactory: (engines: Engines, options: MessagingModuleOptions, modules: ModulesContainer) =>
+          new MessagingExplorer(engines, options, modules, retiredOf(options)),
+      },
+      { provide: EXPLORER, useExisting: MessagingExplorer },
     ],
     exports: [
       ENGINES,
@@ -210,6 +221,8 @@ function compose(
       Subscriptions,
       MessagingEvents,
       MessagingHealth,
+      MessagingExplorer,
+      EXPLORER,
       ...buses.map((bus) => (bus as { provide: string }).provide),
     ],
   };

@@ -12,6 +12,7 @@ import {
   type Topology,
 } from '../contract/index.js';
 import { handlerDefaultsSchema, type Codec, type HandlerDefaults, type Telemetry } from '../engine/index.js';
+import { publishedEntries, type Published } from './published.js';
 import { retiredSchema, type RetiredHandler } from './retired.js';
 
 /** How much may wait to be published, and for how long. */
@@ -33,7 +34,7 @@ export interface PublishLimits {
 }
 
 /** One broker connection. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends Published {
   /** A broker such as `rabbitmq({ url })`, or its URL. @default memory() */
   readonly broker?: Broker | string;
   /** Prefix of all names on the broker, so that several systems or environments can share it. @default none */
@@ -88,6 +89,7 @@ const connectionEntries = {
   ),
   maxBodySize: v.optional(countSchema),
   connectTimeout: v.optional(timeoutSchema),
+  ...publishedEntries,
 };
 
 const optionsSchema: v.GenericSchema<MessagingModuleOptions> = v.strictObject({

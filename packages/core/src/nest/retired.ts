@@ -1,6 +1,7 @@
 import * as v from 'valibot';
-import { DeadLetter, Discard, isContract, type EventContract } from '../contract/index.js';
+import { DeadLetter, Discard, isContract } from '../contract/index.js';
 import type { HandlerSpec } from '../engine/index.js';
+import { nameSchema } from './published.js';
 import { DEFAULT_CONNECTION } from './runtime.js';
 import { subscriptionOf, type SubscriptionSource } from './subscription-source.js';
 
@@ -14,11 +15,6 @@ export type RetiredHandler = SubscriptionSource & {
   /** What becomes of its messages: they are set aside, or acknowledged. Each is counted and logged. */
   readonly outcome: 'dead-letter' | 'discard';
 };
-
-const nameSchema = v.custom<string | EventContract<any, any>>(
-  (value) => typeof value === 'string' || isContract(value),
-  'a name or a contract',
-);
 
 export const retiredSchema: v.GenericSchema<RetiredHandler> = v.pipe(
   v.strictObject({

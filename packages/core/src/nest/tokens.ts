@@ -15,3 +15,6 @@ export interface TestSeams {
 
 /** `Symbol.for`, since the harness is another package. */
 export const TEST_SEAMS = Symbol.for('nest-messaging:test-seams');
+
+/** The `MessagingExplorer`; `Symbol.for`, since the command line may have come with another copy of this package. */
+export const EXPLORER = Symbol.for('nest-messaging:explorer');

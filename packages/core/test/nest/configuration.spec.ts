@@ -46,7 +46,7 @@ describe('a bad option is refused, and the error names the path, what was found 
     [
       'an unknown key',
       { servce: 'a' },
-      'unknown option MessagingModule options.servce: valid are broker, namespace, topology, defaults, publish, maxBodySize, connectTimeout, service, connections, transports, drainTimeout, retired, codec, telemetry',
+      'unknown option MessagingModule options.servce: valid are broker, namespace, topology, defaults, publish, maxBodySize, connectTimeout, publishes, enqueues, service, connections, transports, drainTimeout, retired, codec, telemetry',
     ],
     [
       'a nested unknown key',

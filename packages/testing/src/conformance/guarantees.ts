@@ -15,6 +15,7 @@ import { order } from './order.js';
 import { patterns } from './patterns.js';
 import { pause } from './pause.js';
 import { payloads } from './payloads.js';
+import { plan } from './plan.js';
 import { poison } from './poison.js';
 import { publishing } from './publishing.js';
 import { queues } from './queues.js';
@@ -53,5 +54,6 @@ export const guarantees: readonly Guarantee[] = [
   ...replay,
   ...health,
   ...topology,
+  ...plan,
   ...naming,
 ];

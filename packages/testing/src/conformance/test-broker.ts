@@ -1,6 +1,16 @@
-import type { Broker, Destination, Environment, Headers, Subscription } from '@nest-messaging/core/contract';
+import type {
+  Broker,
+  Destination,
+  Environment,
+  Headers,
+  PlannedResource,
+  Subscription,
+} from '@nest-messaging/core/contract';
 import type { Engine, EngineOptions } from '@nest-messaging/core/engine';
 import type { VirtualClock } from '../virtual-clock.js';
+
+/** Something on the broker, whoever made it. */
+export type Made = Pick<PlannedResource, 'kind' | 'name'>;
 
 /** What a suite under test may be able to do to its broker from outside. */
 export interface Hooks {
@@ -16,6 +26,8 @@ export interface Hooks {
   readonly foreign: (destination: Destination, body: Uint8Array, headers?: Headers) => Promise<void>;
   /** Reads what was published, as a consumer that has never heard of the module: from now on, until it is stopped. */
   readonly listen: (topic: string, onBody: (body: Uint8Array) => void) => Promise<() => Promise<void>>;
+  /** All that is on the broker whose name holds one of these, by the kinds and names of a transport's plan. */
+  readonly made: (names: readonly string[]) => Promise<readonly Made[]>;
   /** A broker at an address where nothing listens. */
   readonly unreachable: {
     readonly broker: Broker;

@@ -1,0 +1,16 @@
+/** What the command line ends with; scripts may rely on it. */
+export const EXIT = {
+  /** Done, and nothing is wrong. */
+  fine: 0,
+  /** Done, and something is wrong with the application or its broker; or it could not be done. */
+  trouble: 1,
+  /** The command was not understood. Nothing was done. */
+  usage: 2,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** The command cannot be understood; its message says what was expected. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}

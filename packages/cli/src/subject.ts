@@ -1,0 +1,83 @@
+import { Option, type Command } from 'commander';
+import type { ExaminedConnection, ExplainedConnection, Topology } from '@nest-messaging/core';
+import { createApplication } from './application.js';
+import { establishByUrl, examineByUrl, explainByUrl, type Doing } from './connection.js';
+import { UsageError } from './exit.js';
+
+/** Which application a command is about: one that is there, or one that is told in words. */
+export interface SubjectOptions extends Doing {
+  readonly app?: string;
+  readonly connection?: string;
+  readonly url?: string;
+  readonly service?: string;
+  readonly namespace?: string;
+  readonly topology?: Topology;
+}
+
+export interface Subject {
+  /** Connects to nothing. */
+  readonly explain: () => Promise<readonly ExplainedConnection[]>;
+  /** Makes it on its brokers. */
+  readonly establish: () => Promise<void>;
+  /** @param management URL of the broker's own HTTP interface */
+  readonly examine: (management: string | undefined) => Promise<readonly ExaminedConnection[]>;
+}
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+export function addSubject(command: Command): Command {
+  return command
+    .option('--app <module>', 'compiled root module, such as dist/app.module.js#AppModule')
+    .option('--connection <name>', 'of the application; all of them if it is left out')
+    .addOption(new Option('--url <url>', 'of the broker, where there is no application').env('BROKER_URL'))
+    .option('--service <name>', 'as MessagingModule.forRoot is given it; with --url')
+    .option('--namespace <name>', 'likewise')
+    .option('--publish <event>', 'that it publishes; as often as need be, as all that follow', collect)
+    .option('--enqueue <queue>', 'that it sends tasks to', collect)
+    .option('--handle <event[@group]>', 'that it handles, or a pattern; the group is the service', collect)
+    .option('--work <queue>', 'whose tasks it handles', collect)
+    .option('--broadcast <event>', 'that each of its processes handles', collect)
+    .option('--ordered <name>', 'which of these keep the order of their keys', collect)
+    .addOption(
+      new Option('--topology <mode>', 'with --url: in which it runs; of rights: for which they are').choices([
+        'create',
+        'validate',
+        'none',
+      ]),
+    );
+}
+
+async function ofApplication(
+  app: string,
+  connection: string | undefined,
+  directory: string,
+): Promise<Subject> {
+  const { explorer } = await createApplication(app, directory);
+  const all = explorer.explain().connections;
+  const connections = all.filter((one) => connection === undefined || one.connection === connection);
+  if (connections.length === 0)
+    throw new UsageError(
+      `--connection ${connection}: the application has ${all.map((one) => one.connection).join(', ')}`,
+    );
+  return {
+    explain: async () => connections,
+    establish: () => explorer.establish(connection),
+    examine: (management) => explorer.examine(connection, { management }),
+  };
+}
+
+/** @throws {UsageError} if it is unclear what the command is about */
+export async function subjectOf(options: SubjectOptions, directory: string): Promise<Subject> {
+  const { app, connection, url, service, namespace, topology = 'create' } = options;
+  if (app !== undefined) return ofApplication(app, connection, directory);
+  if (url === undefined)
+    throw new UsageError('neither --app nor --url is given: say which application, or which broker');
+  if (service === undefined)
+    throw new UsageError('--service is missing beside --url: the name that MessagingModule.forRoot is given');
+  const place = { url, service, namespace, topology };
+  return {
+    explain: async () => [await explainByUrl(place, options)],
+    establish: () => establishByUrl(place, options),
+    examine: async (management) => [await examineByUrl(place, options, { management })],
+  };
+}

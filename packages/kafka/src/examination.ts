@@ -1,0 +1,141 @@
+import type { Finding, Topology, Usage } from '@nest-messaging/core/contract';
+import { askForEach } from './at-a-time.js';
+import type { Client } from './driver/driver.js';
+import type { ResolvedOptions } from './options.js';
+import {
+  delayNames,
+  delayTopics,
+  destinationTopic,
+  subscriptionNames,
+  subscriptionTopics,
+  type Owner,
+  type SubscriptionNames,
+} from './topology.js';
+
+export interface ExaminationParts {
+  readonly owner: Owner;
+  readonly options: ResolvedOptions;
+  readonly topology: Topology;
+  readonly client: Client;
+}
+
+const found = (level: Finding['level'], about: string, message: string): Finding => ({
+  level,
+  about,
+  message,
+});
+
+/** Of what the module needs alone: how many partitions an event has is a team's own choice, and so are settings. */
+function topicFinding(
+  name: string,
+  partitions: number | undefined,
+  isLevel: boolean,
+  topology: Topology,
+): Finding {
+  const about = `topic ${name}`;
+  if (partitions === undefined)
+    return topology === 'create'
+      ? found('notice', about, 'is not there yet: the application makes it when it starts, or first needs it')
+      : found('trouble', about, "does not exist: create it, or let the module do so with topology 'create'");
+  if (isLevel && partitions > 1)
+    return found(
+      'trouble',
+      about,
+      `has ${partitions} partitions, expected 1: in several, what waits is not in the order in which it is due; delete it once it is empty`,
+    );
+  return found('fine', about, `is there, with ${partitions} partitions`);
+}
+
+async function groupFindings(
+  { client }: ExaminationParts,
+  { group, retry, dead }: SubscriptionNames,
+): Promise<Finding[]> {
+  const about = `consumer group ${group}`;
+  const members = await client.members(group);
+  const committed = await client.committed(group, [retry]);
+  const letters = await countOf(client, dead);
+  return [
+    committed.length === 0
+      ? found('notice', about, 'has never run: it begins with what is published when it does')
+      : members === 0
+        ? found('notice', about, 'has no member: nobody handles its messages')
+        : found('fine', about, `has ${members} members`),
+    ...(letters > 0
+      ? [
+          found(
+            'notice',
+            `topic ${dead}`,
+            `holds ${letters} records: dead letters, and notes of what became of them`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+async function countOf(client: Client, topic: string): Promise<number> {
+  const [first, end] = await Promise.all([
+    client.offsets(topic, 'earliest'),
+    client.offsets(topic, 'latest'),
+  ]);
+  return end.reduce((sum, offset, partition) => sum + offset - (first[partition] ?? 0), 0);
+}
+
+/** Each subscription has a topic for its retries: by it those are seen that no handler here has. */
+async function orphans(
+  { owner, client }: ExaminationParts,
+  topics: readonly string[],
+  planned: ReadonlySet<string>,
+): Promise<Finding[]> {
+  const any = subscriptionNames(owner, { source: { kind: 'queue', name: 'any' }, group: 'any' });
+  const suffix = any.retry.slice(any.group.length);
+  const { namespace } = owner;
+  const groups = topics
+    .filter((topic) => topic.endsWith(suffix) && !planned.has(topic))
+    .filter((topic) => namespace === undefined || topic.startsWith(`${namespace}.`))
+    .map((topic) => topic.slice(0, -suffix.length));
+  const members = await askForEach(groups, (group) => client.members(group));
+  return groups
+    .filter((_, at) => members[at] === 0)
+    .map((group) =>
+      found(
+        'notice',
+        `consumer group ${group}`,
+        "has no member, and no handler here has it. If it is nobody's, delete the group and its topics",
+      ),
+    );
+}
+
+/** @throws {DriverError} if Kafka cannot be asked */
+export async function examine(
+  parts: ExaminationParts,
+  { subscriptions, publications, delays }: Usage,
+): Promise<readonly Finding[]> {
+  const { owner, options, topology, client } = parts;
+  const needed = new Set(
+    [
+      ...subscriptions.flatMap((subscription) => subscriptionTopics(owner, subscription, options).all),
+      ...publications.map(({ destination }) => destinationTopic(owner, destination, options)),
+      ...(delays ? delayTopics(delayNames(owner, owner.service), options) : []),
+    ].map(({ name }) => name),
+  );
+  const [all, leaders] = await Promise.all([client.topics(), client.leaders([...needed])]);
+  const levels = new Set(
+    [owner.service, ...subscriptions.map(({ group }) => group)].flatMap(
+      (waiter) => delayNames(owner, waiter).levels,
+    ),
+  );
+  const findings = [...needed].map((name) =>
+    topicFinding(name, leaders.get(name)?.length, levels.has(name), topology),
+  );
+  for (const [topic, nodes] of leaders)
+    if (nodes.includes(-1))
+      findings.push(
+        found('trouble', `topic ${topic}`, 'has partitions without a leader: nobody can use them now'),
+      );
+  const kept = subscriptions
+    .filter(({ broadcast }) => !broadcast)
+    .map((subscription) => subscriptionNames(owner, subscription))
+    .filter(({ retry, dead }) => leaders.has(retry) && leaders.has(dead));
+  const groups = await askForEach(kept, (names) => groupFindings(parts, names));
+  return [...findings, ...groups.flat(), ...(await orphans(parts, all, needed))];
+}

@@ -1,0 +1,89 @@
+import { isPattern, type Rights, type Topology, type Usage } from '@nest-messaging/core/contract';
+import { delayNames, subscriptionNames, topicName, type Owner } from './topology.js';
+
+/** What a user may do with one resource, or with all that begin with its name. */
+export interface Acl {
+  readonly resource: 'topic' | 'group';
+  readonly name: string;
+  readonly pattern: 'literal' | 'prefixed';
+  /** By Kafka's own names; `Read`, `Write` and `Delete` include `Describe`. */
+  readonly operations: readonly string[];
+}
+
+type Operation = 'Describe' | 'Read' | 'Write' | 'Create' | 'Delete';
+
+/** @see https://kafka.apache.org/documentation/#operations_resources_and_protocols */
+export function rightsOf(
+  owner: Owner,
+  { subscriptions, publications, delays }: Usage,
+  topology: Topology,
+  broker: string,
+): Rights {
+  const acls = new Map<string, Acl & { readonly operations: Operation[] }>();
+  const allow = (
+    resource: Acl['resource'],
+    name: string,
+    operations: readonly Operation[],
+    pattern: Acl['pattern'] = 'literal',
+  ): void => {
+    const key = `${resource} ${pattern} ${name}`;
+    const acl = acls.get(key) ?? { resource, name, pattern, operations: [] };
+    acls.set(key, acl);
+    for (const operation of operations)
+      if (!acl.operations.includes(operation)) acl.operations.push(operation);
+  };
+  const made: readonly Operation[] = topology === 'create' ? ['Create'] : [];
+
+  // Each process looks whether something of its service waits.
+  allow('topic', delayNames(owner, owner.service).group, ['Describe'], 'prefixed');
+  const waits = (waiter: string): void => {
+    const { group } = delayNames(owner, waiter);
+    allow('topic', group, ['Read', 'Write', ...made], 'prefixed');
+    allow('group', group, ['Read']);
+  };
+
+  for (const { destination } of publications)
+    allow('topic', topicName(owner, destination), ['Write', ...made]);
+  if (delays) waits(owner.service);
+
+  for (const subscription of subscriptions) {
+    const { source, group, broadcast } = subscription;
+    const topic = topicName(owner, source);
+    if (isPattern(source.name)) {
+      // What may not be seen is not found: all that begins as the pattern does, or else all there is.
+      const prefix = topic.slice(0, topic.search(/[*#]/));
+      allow('topic', prefix || '*', ['Read'], prefix ? 'prefixed' : 'literal');
+    } else allow('topic', topic, ['Read', ...made]);
+    if (broadcast) continue;
+    const names = subscriptionNames(owner, subscription);
+    // What every worker has done is deleted; without the right it stays, with a warning.
+    if (source.kind === 'queue') allow('topic', topic, ['Delete']);
+    allow('topic', names.retry, ['Read', 'Write', 'Delete', ...made]);
+    allow('topic', names.dead, ['Read', 'Write', ...made]);
+    allow('group', names.group, ['Read']);
+    waits(group);
+  }
+
+  const granted: readonly Acl[] = [...acls.values()];
+  return { granted, grant: commandsFor(granted, broker) };
+}
+
+/** One command for all that are granted alike. */
+function commandsFor(granted: readonly Acl[], broker: string): string {
+  const alike = new Map<string, Acl[]>();
+  for (const acl of granted) {
+    const key = `${acl.resource} ${acl.pattern} ${acl.operations.join()}`;
+    alike.set(key, [...(alike.get(key) ?? []), acl]);
+  }
+  return [...alike.values()]
+    .map((acls) => {
+      const { resource, pattern, operations } = acls[0]!;
+      return [
+        `kafka-acls --bootstrap-server ${broker} --add --allow-principal User:USER`,
+        ...operations.map((operation) => `--operation ${operation}`),
+        ...acls.map(({ name }) => `--${resource} '${name}'`),
+        `--resource-pattern-type ${pattern}`,
+      ].join(' ');
+    })
+    .join('\n');
+}
