@@ -56,7 +56,7 @@ interface Look {
   readonly queue: Queue;
   /** All there are, some at a time, each time the oldest first. */
   readonly slices: AsyncGenerator<Found[], void, undefined>;
-  readonly remove: (some: readonly Found[]) => Promise<void>;
+  readonly remove: (some: readonly Found[]) => Promise<Taken<Found>>;
   /** Puts back what was not removed. */
   readonly end: () => Promise<void>;
 }
@@ -190,22 +190,24 @@ export function createDeadLetters({
         queue,
         slices: receiveAll(queue, id, held),
         async remove(some) {
+          const gone: Found[] = [];
+          let failure: Taken<Found>['failure'];
           for (const ten of inTens(some)) {
-            const failed = outcomes(
-              ten.length,
-              await sqs.send(
-                new DeleteMessageBatchCommand({
-                  QueueUrl: queue.url,
-                  Entries: ten.map(({ raw: { MessageId } }, at) => ({
-                    Id: `${at}`,
-                    ReceiptHandle: held.get(MessageId!),
-                  })),
-                }),
-              ),
-            ).find((outcome) => outcome !== undefined);
-            if (failed !== undefined) throw failed;
-            for (const { raw } of ten) held.delete(raw.MessageId!);
+            const Entries = ten.map(({ raw: { MessageId } }, at) => ({
+              Id: `${at}`,
+              ReceiptHandle: held.get(MessageId!),
+            }));
+            try {
+              const answer = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queue.url, Entries }));
+              for (const [at, error] of outcomes(ten.length, answer).entries()) {
+                if (error !== undefined) failure ??= { error };
+                else if (held.delete(ten[at]!.raw.MessageId!)) gone.push(ten[at]!);
+              }
+            } catch (error) {
+              failure ??= { error };
+            }
           }
+          return { gone, failure };
         },
         async end() {
           cancel();
@@ -273,8 +275,8 @@ export function createDeadLetters({
       const ended = await Promise.allSettled(some.map(first));
       const done = some.filter((_, at) => ended[at]!.status === 'fulfilled');
       const failed = ended.find((one) => one.status === 'rejected');
-      await remove(done);
-      return { gone: done, failure: failed && { error: failed.reason } };
+      const { gone, failure } = await remove(done);
+      return { gone, failure: failed ? { error: failed.reason } : failure };
     };
     try {
       return await takeOut(each(), taking ?? {}, settle);

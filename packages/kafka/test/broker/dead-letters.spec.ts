@@ -1,4 +1,7 @@
 import { expect } from '@jest/globals';
+import { systemClock } from '@nest-messaging/core/contract';
+import { createDeadLetters } from '../../src/dead-letters.js';
+import type { Client } from '../../src/driver/driver.js';
 import {
   acknowledge,
   deadLetter,
@@ -132,9 +135,7 @@ onEachDriver('Dead letters', (test) => {
     expect(await transport.deadLetters.purge(nobody)).toBe(0);
   });
 
-  test('are shown page by page, the oldest of all partitions first, and a page costs no more for being late', async ({
-    open,
-  }) => {
+  test('are shown page by page, the oldest of all partitions first', async ({ open }) => {
     const application = await open();
     const probe = await withLetters(application, 60);
     const { deadLetters } = application.transport;
@@ -161,6 +162,38 @@ onEachDriver('Dead letters', (test) => {
     expect(pages.flat()).toEqual(
       all.flatMap(({ message }, at) => (at === 9 || at === 30 ? [] : [message.id])),
     );
+  });
+
+  test('before a page are not read again for it', async (stage) => {
+    const application = await stage.open({ partitions: 1 });
+    const probe = await withLetters(application, 50);
+    const { position: after } = (await listed(application.transport.deadLetters, probe.subscription, 40)).at(
+      -1,
+    )!;
+    const offsets: number[] = [];
+    const ids = await stage.ask(async (client) => {
+      const watched = new Proxy(client, {
+        get(target, name: keyof Client) {
+          if (name !== 'fetch') return target[name].bind(target);
+          return (...[node, positions, limits]: Parameters<Client['fetch']>) => {
+            offsets.push(...positions.map(({ offset }) => offset));
+            return target.fetch(node, positions, limits);
+          };
+        },
+      });
+      const store = createDeadLetters({
+        owner: { namespace: stage.mark, service: 'service' },
+        client: watched,
+        publisher: undefined as never,
+        clock: systemClock,
+        closed: new AbortController().signal,
+      });
+      const page: string[] = [];
+      for await (const { message } of store.browse(probe.subscription, { after })) page.push(message.id);
+      return page;
+    });
+    expect(ids).toHaveLength(10);
+    expect(Math.min(...offsets)).toBe(40);
   });
 
   test('of which nothing is noted when they are redriven come twice, under one id, and none is lost', async (stage) => {
