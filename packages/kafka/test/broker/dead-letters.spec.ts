@@ -201,19 +201,25 @@ onEachDriver('Dead letters', (test) => {
     const probe = await withLetters(application, 5);
     const { deadLetters } = application.transport;
     const { dead } = namesOf(stage, probe);
-    const noteFits = (fits: boolean): Promise<unknown> =>
-      stage.arrange((admin) =>
+    const noteFits = async (fits: boolean): Promise<void> => {
+      const [name, value] = ['max.message.bytes', fits ? '1000000' : '20'];
+      const topic = { type: 2, name: dead };
+      await stage.arrange((admin) =>
         admin.alterConfigs({
           validateOnly: false,
-          resources: [
-            {
-              type: 2,
-              name: dead,
-              configEntries: [{ name: 'max.message.bytes', value: fits ? '1000000' : '20' }],
-            },
-          ],
+          resources: [{ ...topic, configEntries: [{ name, value }] }],
         }),
       );
+      const now = (): Promise<string | undefined> =>
+        stage.arrange(async (admin) => {
+          const { resources } = await admin.describeConfigs({
+            includeSynonyms: false,
+            resources: [{ ...topic, configNames: [name] }],
+          });
+          return resources[0]?.configEntries[0]?.configValue;
+        });
+      await until(async () => (await now()) === value, 'the broker to go by it');
+    };
     // As a process leaves it that is killed when the subscription has them, and before they are noted.
     await noteFits(false);
     probe.mend();
