@@ -200,7 +200,7 @@ function isOperated({ broker, kill, removeAll }: Tried): void {
     expect([...Charges.charged].filter((order) => String(order).startsWith(namespace))).toEqual([]);
     payments.down = false;
     await until(() => orders.every((order) => Charges.charged.has(order)));
-    expect(await app.get(DeadLetters).list({ topic: 'order.placed' })).toEqual([]);
+    expect((await app.get(DeadLetters).list({ topic: 'order.placed' })).letters).toEqual([]);
   });
 }
 
