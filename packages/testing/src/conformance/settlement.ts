@@ -96,10 +96,11 @@ export const settlement = concern('Settlement', (states) => {
     await application.publish(topic());
     await until(() => told.length >= 3, 'three settlements to be told of');
     await probe.consumer.stop();
-    assert.deepEqual(told, [
+    // A message that comes again may be acknowledged before its broker has confirmed that it has it anew.
+    assert.deepEqual(told.sort(), [
+      ['acknowledge', undefined],
       ['release', undefined],
       ['retry', undefined],
-      ['acknowledge', undefined],
     ]);
   });
 
