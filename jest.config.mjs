@@ -44,8 +44,8 @@ const onNest11 = {
 
 export default {
   projects: [fromSource, onNest11],
-  // Tests wait for brokers more than they compute: on two cores, two at a time take half the time of Jest's one.
-  maxWorkers: 2,
+  // Tests wait for brokers more than they compute: on two cores, three at a time take a third of the time of Jest's one.
+  maxWorkers: 3,
   // What a test waits for has a limit of its own, whose message says more; hooks that start and tidy brokers have none.
   testTimeout: 60_000,
 };

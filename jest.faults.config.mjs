@@ -12,7 +12,6 @@ export default {
       testPathIgnorePatterns: ['/node_modules/'],
     },
   ],
-  // Faults are waited for even more than brokers are; each file has a broker of its own.
-  maxWorkers: suite.maxWorkers + 1,
+  maxWorkers: suite.maxWorkers,
   testTimeout: suite.testTimeout,
 };
