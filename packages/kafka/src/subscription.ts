@@ -69,7 +69,17 @@ export function workOn(parts: SubscriptionParts): SubscriptionWork {
 
     const decide = async (): Promise<Settlement> => {
       try {
-        return await handle({ message, attempt, deaths: 0, raw: record.raw, leaving, lost });
+        return await handle({
+          message,
+          attempt,
+          deaths: 0,
+          // Made for who asks for it.
+          get raw() {
+            return record.raw;
+          },
+          leaving,
+          lost,
+        });
       } catch (error) {
         report({
           type: 'warning',

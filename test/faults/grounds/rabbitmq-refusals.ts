@@ -3,6 +3,7 @@ import type { startRabbitmq } from '../../../scripts/brokers/rabbitmq.mjs';
 import type { BrokerConfig } from '../application.js';
 import { openDoor } from '../door.js';
 import type { Conflict, Deed, Rights } from '../ground.js';
+import { until } from '../until.js';
 
 type Broker = Awaited<ReturnType<typeof startRabbitmq>>;
 
@@ -85,11 +86,17 @@ export function rabbitmqConflicts({ url, control }: Broker, namespace: string): 
   const queue = (argument: string, options: Options.AssertQueue): Conflict => ({
     resource: `queue '${name}'`,
     argument,
-    make: () =>
-      plainly(url, async (channel) => {
+    async make() {
+      await plainly(url, async (channel) => {
         await channel.assertQueue(name, options);
         channel.sendToQueue(name, Buffer.from('precious'), { persistent: true });
-      }),
+      });
+      // A quorum queue counts its messages every few seconds.
+      await until(
+        async () => (await listed(name, 'list_queues', 'name', 'messages'))[0] === `${name}\t1`,
+        'the message to be counted',
+      );
+    },
     look: looking(name),
     remove: () => plainly(url, (channel) => channel.deleteQueue(name)),
   });

@@ -119,16 +119,9 @@ export function createBatchDispatcher(
     const ended = new AbortController();
     setMaxListeners(0, signal, ended.signal);
     for (const { entry } of batch) {
-      const {
-        attempt,
-        receivedAt,
-        delivery: { message, raw, lost },
-      } = entry;
-      const own = lost ? either(signal, lost, ended) : signal;
-      entries.set(
-        new MessageContext(message, { group, attempt, receivedAt, time: { signal: own }, raw }),
-        entry,
-      );
+      const { attempt, receivedAt, delivery } = entry;
+      const own = delivery.lost ? either(signal, delivery.lost, ended) : signal;
+      entries.set(new MessageContext(delivery, { group, attempt, receivedAt, time: { signal: own } }), entry);
     }
     const decide = (message: MessageContext, outcome: Outcome): void => {
       const entry = entries.get(message);

@@ -74,14 +74,7 @@ function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
       async (time) => {
         const payload = await settling.payloadOf(delivery);
         if (time.over || !settling.mayBegin(delivery)) return false;
-        const { message, raw } = delivery;
-        const context = new MessageContext(message, {
-          group: options.group,
-          attempt,
-          receivedAt,
-          time,
-          raw,
-        });
+        const context = new MessageContext(delivery, { group: options.group, attempt, receivedAt, time });
         await whileHandling(context, () => parts.invoke(payload, context));
         return true;
       },

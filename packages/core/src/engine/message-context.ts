@@ -1,4 +1,4 @@
-import type { Delivery, Headers, Message } from '../contract/index.js';
+import type { Delivery, Headers } from '../contract/index.js';
 import type { Time } from './time-limit.js';
 
 /** What a handler is told of the message it handles, beside the payload. */
@@ -20,20 +20,14 @@ export class MessageContext {
   readonly correlationId: string;
   /** `id` of the message whose handling published this one. */
   readonly causationId?: string;
-  /** The broker client's own message. Using it binds the handler to one broker. */
-  readonly raw: unknown;
+  readonly #delivery: Pick<Delivery, 'raw'>;
   readonly #time: Pick<Time, 'signal'>;
 
   constructor(
-    message: Message,
-    own: {
-      group: string;
-      attempt: number;
-      receivedAt: number;
-      time: Pick<Time, 'signal'>;
-      raw: Delivery['raw'];
-    },
+    delivery: Pick<Delivery, 'message' | 'raw'>,
+    own: { group: string; attempt: number; receivedAt: number; time: Pick<Time, 'signal'> },
   ) {
+    const { message } = delivery;
     this.id = message.id;
     this.topic = message.destination.name;
     this.group = own.group;
@@ -44,8 +38,13 @@ export class MessageContext {
     this.receivedAt = new Date(own.receivedAt);
     this.correlationId = message.correlationId ?? message.id;
     this.causationId = message.causationId;
-    this.raw = own.raw;
+    this.#delivery = delivery;
     this.#time = own.time;
+  }
+
+  /** The broker client's own message. Using it binds the handler to one broker. */
+  get raw(): unknown {
+    return this.#delivery.raw;
   }
 
   /**

@@ -1,3 +1,5 @@
+import type { TextReader } from './last-texts.js';
+
 /** Writes Kafka's wire types, one after the other, into bytes that grow. */
 export interface ByteWriter {
   int8(value: number): void;
@@ -107,8 +109,8 @@ export interface ByteReader {
   string(): string | null;
   raw(length: number): Buffer;
   varintBytes(): Buffer | null;
-  /** As {@link ByteReader.varintBytes}, with what reads text of them. */
-  varintText(read: (bytes: Buffer, begin: number, end: number) => string): string | null;
+  /** As {@link ByteReader.varintBytes}, with what reads text of them; `at` is handed on to it. */
+  varintText(read: TextReader, at: number): string | null;
   /** Passes over what {@link ByteReader.varintBytes} would read; answers how many bytes that is without its length. */
   skipVarintBytes(): number;
 }
@@ -176,9 +178,11 @@ export function byteReader(bytes: Buffer): ByteReader {
       const length = reader.varint();
       return length < 0 ? null : reader.raw(length);
     },
-    varintText(read) {
+    varintText(read, at) {
       const length = reader.varint();
-      return length < 0 ? null : read(buffer, pass(length), reader.position);
+      if (length < 0) return null;
+      const begin = pass(length);
+      return read(at, buffer, begin, reader.position);
     },
     skipVarintBytes() {
       const length = Math.max(0, reader.varint());

@@ -151,8 +151,7 @@ export function rawBeneath(raw: (record: StoredRecord) => unknown): Beneath {
     return headers;
   }
 
-  const text = (at: number): string | null =>
-    reader.varintText((bytes, begin, end) => textAt(at, bytes, begin, end));
+  const text = (at: number): string | null => reader.varintText(textAt, at);
 
   return {
     get key() {
