@@ -96,12 +96,16 @@ export const settlement = concern('Settlement', (states) => {
     await application.publish(topic());
     await until(() => told.length >= 3, 'three settlements to be told of');
     await probe.consumer.stop();
-    // A message that comes again may be acknowledged before its broker has confirmed that it has it anew.
-    assert.deepEqual(told.sort(), [
-      ['acknowledge', undefined],
-      ['release', undefined],
-      ['retry', undefined],
-    ]);
+    assert.equal(told.length, 3);
+    // In any order: a message may be acknowledged before its broker has confirmed that it came anew.
+    assert.deepEqual(
+      new Map(told),
+      new Map([
+        ['release', undefined],
+        ['retry', undefined],
+        ['acknowledge', undefined],
+      ]),
+    );
   });
 
   states(
