@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   ConnectionError,
   describeSubscription,
@@ -38,6 +39,8 @@ export interface DeadLettersParts {
 const IDLE = 5_000;
 
 const never = new AbortController().signal;
+// All that is sent at a time listens to it.
+setMaxListeners(0, never);
 
 /** A look at a queue of dead letters, under way. */
 interface Look extends Looking {

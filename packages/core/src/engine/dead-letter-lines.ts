@@ -59,7 +59,7 @@ type Line = v.InferOutput<typeof lineSchema>;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Text as it is, so that people can read it; everything else as base64. */
-function written(body: Uint8Array): Line['message']['body'] {
+export function readableBody(body: Uint8Array): string | { readonly base64: string } {
   try {
     return utf8.decode(body);
   } catch {
@@ -76,7 +76,7 @@ export function toLine({ source, group: own }: SubscriptionId, letter: DeadLette
   const { body, ...message } = letter.message;
   const line: Line = {
     subscription: { source, group: own },
-    message: { ...message, body: written(body) },
+    message: { ...message, body: readableBody(body) },
     failure,
     attempts,
     group,

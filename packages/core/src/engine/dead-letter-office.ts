@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import * as v from 'valibot';
 import {
   checkOptions,
@@ -51,6 +52,8 @@ export interface ListDeadLettersOptions extends DeadLetterFilter {
 export interface ShowDeadLetterOptions {
   /** @default false */
   readonly payload?: boolean;
+  /** Ends the call, which rejects with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ExportDeadLettersOptions {
@@ -125,13 +128,12 @@ const signalSchema = v.custom<AbortSignal>(
   (value) => typeof (value as AbortSignal | null)?.throwIfAborted === 'function',
   'an AbortSignal',
 );
-const showEntries = { payload: v.optional(v.boolean()) };
+const showEntries = { payload: v.optional(v.boolean()), signal: v.optional(signalSchema) };
 const listSchema: v.GenericSchema<ListDeadLettersOptions> = v.strictObject({
   ...filterEntries,
   ...showEntries,
   limit: v.optional(countSchema),
   after: v.optional(v.string()),
-  signal: v.optional(signalSchema),
 });
 const showSchema: v.GenericSchema<ShowDeadLetterOptions> = v.strictObject(showEntries);
 const exportSchema: v.GenericSchema<ExportDeadLettersOptions> = v.strictObject({
@@ -212,9 +214,9 @@ export function createDeadLetterOffice(store: DeadLetterStore, clock: Clock): De
     },
 
     async show(id, messageId, options = {}) {
-      const { payload = false } = checkOptions(showSchema, options, 'DeadLetters.show options');
+      const { payload = false, signal } = checkOptions(showSchema, options, 'DeadLetters.show options');
       const select = ({ message }: DeadLetterHead): boolean => message.id === messageId;
-      for await (const letter of store.browse(id, { select, limit: 1, bodies: payload }))
+      for await (const letter of store.browse(id, { select, limit: 1, bodies: payload, signal }))
         return shown(letter, payload);
       return undefined;
     },
@@ -250,7 +252,14 @@ export function createDeadLetterOffice(store: DeadLetterStore, clock: Clock): De
     },
 
     async import(id, lines, options = {}) {
-      const { dryRun, signal, onProgress } = checkOptions(takeSchema, options, 'DeadLetters.import options');
+      const {
+        dryRun,
+        signal: given,
+        onProgress,
+      } = checkOptions(takeSchema, options, 'DeadLetters.import options');
+      // A whole window listens to it, and Node warns of as many listeners on the caller's own.
+      const signal = given && AbortSignal.any([given]);
+      if (signal) setMaxListeners(0, signal);
       const known = new Set((await idsOf(id, undefined, { signal })).ids);
       const ids: string[] = [];
       let skipped = 0;

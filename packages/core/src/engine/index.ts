@@ -5,6 +5,7 @@ export type { CircuitBreaker } from './circuit.js';
 export { jsonCodec, type Codec } from './codec.js';
 export { currentMessage } from './current-message.js';
 export type { DeadLetterFilter, WhichDeadLetters } from './dead-letter-filter.js';
+export { readableBody } from './dead-letter-lines.js';
 export {
   createDeadLetterOffice,
   type DeadLetterOffice,

@@ -136,6 +136,8 @@ describe('one dead letter', () => {
     const whole = await deadLetters.show(source, 'm1', { payload: true });
     expect(Buffer.from(whole!.message.body!).toString()).toBe('bb');
     expect(await deadLetters.show(source, 'none such')).toBeUndefined();
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(deadLetters.show(source, 'm1', { signal })).rejects.toThrow('enough');
   });
 });
 
