@@ -1,0 +1,107 @@
+import { Option, type Command } from 'commander';
+import { ConfigurationError } from '@nest-messaging/core';
+import {
+  checkName,
+  checkTopicOrPattern,
+  systemClock,
+  type SubscriptionId,
+} from '@nest-messaging/core/contract';
+import { createDeadLetterOffice, type DeadLetterOffice } from '@nest-messaging/core/engine';
+import { openTransport, type Place } from '../connection.js';
+import { UsageError } from '../exit.js';
+import type { FullTerminal } from '../terminal.js';
+
+/** Which subscription on which broker a command is about. */
+export interface SubscriptionOptions {
+  readonly url?: string;
+  readonly service?: string;
+  readonly namespace?: string;
+  readonly topic?: string;
+  readonly group?: string;
+  readonly queue?: string;
+}
+
+export function addSubscription(command: Command): Command {
+  return command
+    .addOption(new Option('--url <url>', 'of the broker').env('BROKER_URL'))
+    .option('--service <name>', 'as MessagingModule.forRoot is given it')
+    .option('--namespace <name>', 'likewise')
+    .option('--topic <topic>', 'topic or pattern, as its handler has it')
+    .option('--group <name>', "of the handler; the service's name if it is left out")
+    .addOption(
+      new Option('--queue <queue>', 'instead: the queue, as its handler has it').conflicts([
+        'topic',
+        'group',
+      ]),
+    );
+}
+
+interface Located {
+  readonly place: Place;
+  readonly id: SubscriptionId;
+}
+
+/** @throws {UsageError} if it is unclear which is meant */
+function located({ url, service, namespace, topic, queue, group }: SubscriptionOptions): Located {
+  if (url === undefined)
+    throw new UsageError('--url is missing, and BROKER_URL is not set: say which broker');
+  if (service === undefined)
+    throw new UsageError('--service is missing: the name that MessagingModule.forRoot is given');
+  const source =
+    queue !== undefined
+      ? { kind: 'queue' as const, name: queue }
+      : topic !== undefined
+        ? { kind: 'topic' as const, name: topic }
+        : undefined;
+  if (source === undefined)
+    throw new UsageError('neither --topic nor --queue is given: say whose dead letters, as its handler does');
+  try {
+    checkName('service', service);
+    if (namespace !== undefined) checkName('namespace', namespace);
+    if (group !== undefined) checkName('group', group);
+    if (source.kind === 'topic') checkTopicOrPattern(source.name);
+    else checkName('queue', source.name);
+  } catch (error) {
+    throw error instanceof ConfigurationError ? new UsageError(error.message, { cause: error }) : error;
+  }
+  return {
+    // Nothing is made, and rights that only making needs are not wanted.
+    place: { url, service, namespace, topology: 'none' },
+    id: { source, group: group ?? service },
+  };
+}
+
+/** The dead letters of one subscription, on a broker that is connected. */
+export interface Letters {
+  readonly office: DeadLetterOffice;
+  readonly id: SubscriptionId;
+  /** Aborts with an `InterruptedError`. */
+  readonly signal: AbortSignal;
+}
+
+/** Whoever waits for a stream hears of an abort, and not why. */
+const isAbort = (error: unknown): boolean => (error as Error | undefined)?.name === 'AbortError';
+
+/**
+ * Connects for as long as `act` takes.
+ * @throws {UsageError} if it is unclear which subscription on which broker is meant
+ * @throws {InterruptedError} if it was told to end
+ */
+export async function withDeadLetters<T>(
+  options: SubscriptionOptions,
+  terminal: FullTerminal,
+  act: (letters: Letters) => Promise<T>,
+): Promise<T> {
+  const { place, id } = located(options);
+  const transport = await openTransport(place);
+  const signal = terminal.interruption();
+  try {
+    await transport.connect();
+    signal.throwIfAborted();
+    return await act({ office: createDeadLetterOffice(transport.deadLetters, systemClock), id, signal });
+  } catch (error) {
+    throw signal.aborted && isAbort(error) ? signal.reason : error;
+  } finally {
+    await transport.close();
+  }
+}
