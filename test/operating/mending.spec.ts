@@ -1,4 +1,4 @@
-import { expect } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { aws } from '@nest-messaging/aws';
 import {
@@ -15,8 +15,9 @@ import { kafka } from '@nest-messaging/kafka';
 import { rabbitmq } from '@nest-messaging/rabbitmq';
 import { startKafka } from '../../scripts/brokers/kafka.mjs';
 import { openDoor } from '../faults/door.js';
-import { awsEndpoint, awsOptions } from '../support/aws.js';
+import { awsEndpoint, awsEnvironment, awsOptions } from '../support/aws.js';
 import { rabbitmqUrl } from '../support/rabbitmq.js';
+import { nestMessaging, ofShop } from './command-line.js';
 import { procedure } from './procedure.js';
 import {
   allBrokers,
@@ -26,6 +27,7 @@ import {
   onEvent,
   onMemory,
   rabbitMq,
+  realBrokers,
   until,
   upTo,
   type Tried,
@@ -71,6 +73,36 @@ procedure('Redrive dead letters', () => {
       expect((await letters.list(source)).letters.map(({ failure }) => failure.name)).toEqual(['RangeError']);
     },
   );
+
+  const given = { ...process.env };
+  beforeAll(() => void Object.assign(process.env, awsEnvironment()));
+  afterAll(() => {
+    process.env = given;
+  });
+
+  for (const broker of realBrokers)
+    onEach([broker], 'by the command line, with no application', async ({ namespace, start, stop }) => {
+      const billed: unknown[] = [];
+      const refuse = (): never => {
+        throw new TypeError('a defect');
+      };
+      const broken = await start({
+        providers: [onEvent('order.placed', refuse, { retry: { attempts: 1 } })],
+      });
+      await broken.get(EventBus).publishAll('order.placed', upTo(3));
+      await until(async () => (await broken.get(DeadLetters).list(source)).letters.length === 3);
+      await stop(broken);
+
+      await start({ providers: [onEvent('order.placed', (order) => billed.push(order))] });
+      const which = [...ofShop(broker, namespace), '--topic', 'order.placed', '--error', 'TypeError'];
+      expect(await nestMessaging('dead-letters', 'list', ...which)).toBe(0);
+      expect(await nestMessaging('dead-letters', 'redrive', ...which, '--since', '2h', '--dry-run')).toBe(0);
+      expect(billed).toEqual([]);
+      expect(await nestMessaging('dead-letters', 'redrive', ...which, '--since', '2h', '--rate', '50')).toBe(
+        0,
+      );
+      await until(() => billed.length === 3);
+    });
 });
 
 /** A way to a broker, which can be closed and opened again. */
