@@ -13,9 +13,12 @@ const urls = new Map<Tried, () => string>([
 
 /** Options that say of which broker, namespace and service a command is. */
 export const ofShop = (broker: Tried, namespace: string): string[] => [
-  ...['--url', urls.get(broker)!()],
-  ...['--namespace', namespace],
-  ...['--service', 'shop'],
+  '--url',
+  urls.get(broker)!(),
+  '--namespace',
+  namespace,
+  '--service',
+  'shop',
 ];
 
 /** As somebody would run it, in this process: answers the exit code. */
