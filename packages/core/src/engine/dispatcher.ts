@@ -10,6 +10,7 @@ import { MessageContext } from './message-context.js';
 import { createRoom } from './room.js';
 import { createSettling, type SettlingParts } from './settling.js';
 import type { TimeLimit } from './time-limit.js';
+import { whenAborted } from './when-aborted.js';
 
 /**
  * Calls the application's handler, with whatever the framework puts around it: with a payload and its context, or,
@@ -61,8 +62,6 @@ function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
   const inPlace = retriesInPlace(options);
   const lanes = createLanes();
   const slots = createRoom({ messages: options.concurrency, bytes: 0 });
-  const waiting = new Set<() => void>();
-  stopping.addEventListener('abort', () => waiting.forEach((stop) => stop()));
 
   /**
    * Rejects as the handler does, or when its time is up; validation is part of it. Answers whether the handler ran:
@@ -111,13 +110,13 @@ function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
     return new Promise((resolve) => {
       const stop = (): void => {
         cancel();
-        waiting.delete(stop);
-        leaving?.removeEventListener('abort', stop);
+        leaveStopping();
+        leaveLeaving?.();
         resolve();
       };
       const cancel = clock.schedule(stop, ms);
-      waiting.add(stop);
-      leaving?.addEventListener('abort', stop, { once: true });
+      const leaveStopping = whenAborted(stopping, stop);
+      const leaveLeaving = leaving && whenAborted(leaving, stop);
       if (stopping.aborted || leaving?.aborted) stop();
     });
   }
