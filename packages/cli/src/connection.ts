@@ -108,16 +108,21 @@ function publicationsOf({ publish = [], enqueue = [], ordered = [] }: Doing): Pu
   return [...publish.map(declare('topic')), ...enqueue.map(declare('queue'))];
 }
 
+/** The only connection of an application that there is not. */
+const connectionOf = ({ service, namespace, topology }: Place, transport: Transport) => ({
+  transport,
+  connection: 'default',
+  service,
+  namespace,
+  topology,
+  defaults: [],
+});
+
 /** Makes on the broker what an application needs that does this. @throws {MessagingError} whatever is refused */
 export async function establishByUrl(place: Place, doing: Doing): Promise<void> {
   const transport = await openTransport({ ...place, topology: 'create' });
-  const { service, namespace, topology } = place;
   try {
-    const usage = usageOf(
-      { transport, connection: 'default', service, namespace, topology, defaults: [] },
-      handlersOf(doing),
-      publicationsOf(doing),
-    );
+    const usage = usageOf(connectionOf(place, transport), handlersOf(doing), publicationsOf(doing));
     await transport.connect();
     await transport.establish(usage);
   } finally {
@@ -132,9 +137,8 @@ export async function examineByUrl(
   options: ExaminationOptions,
 ): Promise<ExaminedConnection> {
   const transport = await openTransport(place);
-  const { service, namespace, topology } = place;
   const findings = await examineConnection(
-    { transport, connection: 'default', service, namespace, topology, defaults: [] },
+    connectionOf(place, transport),
     () => transport,
     handlersOf(doing),
     publicationsOf(doing),
@@ -146,13 +150,8 @@ export async function examineByUrl(
 /** What an application that does this would be on the broker. Connects to nothing. */
 export async function explainByUrl(place: Place, doing: Doing): Promise<ExplainedConnection> {
   const transport = await openTransport(place);
-  const { service, namespace, topology } = place;
   try {
-    return explainConnection(
-      { transport, connection: 'default', service, namespace, topology, defaults: [] },
-      handlersOf(doing),
-      publicationsOf(doing),
-    );
+    return explainConnection(connectionOf(place, transport), handlersOf(doing), publicationsOf(doing));
   } finally {
     await transport.close();
   }
