@@ -149,7 +149,9 @@ onEachDriver('Connections', (stage) => {
     expect(Date.now() - start).toBeGreaterThanOrEqual(590);
     expect(Date.now() - start).toBeLessThan(1_500);
     await swallowed;
-    expect(await fetchOnce(client, [{ topic, partition: 0, offset: 0 }])).toHaveLength(1);
+    // On a busy machine a new connection alone may take the 300 ms that a request has here.
+    const next = await eventually(() => fetchOnce(client, [{ topic, partition: 0, offset: 0 }]));
+    expect(next).toHaveLength(1);
   });
 
   it.each(['swallow', 'cutInsteadOf'] as const)(
