@@ -111,6 +111,9 @@ const isWhole = (value: unknown, below: number): value is number =>
 /** Seconds as amqplib writes them, in 64 bits. The last thousand of these it reads rounded up, to one that it cannot write. */
 export const isTime = (value: unknown): value is number => isWhole(value, 2 ** 64);
 
+/** Seconds; the last that a `Date` has. Who counts microseconds instead says no time that anybody can show. */
+const LAST_SECOND = 8_640_000_000_000;
+
 /** A time or a decimal in amqplib's notation; undefined for a stranger's table that only looks like one. */
 export function notated(
   value: object,
@@ -224,7 +227,8 @@ export function read(raw: AmqpMessage, source: Destination): Received {
     headers: Object.fromEntries(own),
     key: event.key,
     source: event.source,
-    publishedAt: event.publishedAt ?? (isTime(timestamp) ? timestamp * 1_000 : undefined),
+    publishedAt:
+      event.publishedAt ?? (isTime(timestamp) && timestamp <= LAST_SECOND ? timestamp * 1_000 : undefined),
     correlationId: text(correlationId) ?? event.correlationId,
     causationId: event.causationId,
     expiresAt: event.expiresAt,

@@ -262,6 +262,14 @@ describe('A copy', () => {
     expect(again.properties.timestamp).toBeUndefined();
   });
 
+  it('was published at no time that there cannot be, as of who counts microseconds', () => {
+    const raw = received({});
+    raw.properties.timestamp = 1_700_000_000_000_000;
+    expect(read(raw, source).message.publishedAt).toBeUndefined();
+    // It stays on what is copied.
+    expect(copy(raw).properties.timestamp).toBe(1_700_000_000_000_000);
+  });
+
   it('that is a dead letter tells how it ended, in little space', () => {
     const properties = deadLetterProperties(copy(original), 'given', {
       failure: { name: 'CardDeclined', message: 'x'.repeat(100_000), code: 'E42', at: 7 },

@@ -11,7 +11,11 @@ const escaped = (character: string): string => `\\u${character.charCodeAt(0).toS
 const printable = (text: string): string => text.replace(CONTROL, escaped);
 export const onOneLine = (text: string): string => printable(text).replace(BREAK, escaped);
 
-const time = (at: number): string => new Date(at).toISOString();
+/** Anybody may have put a letter there: one whose time is none must not hide the others. */
+function time(at: number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? String(at) : date.toISOString();
+}
 
 /** Columns as wide as their widest cell; the last one runs on. */
 function columns(rows: readonly (readonly string[])[]): string {

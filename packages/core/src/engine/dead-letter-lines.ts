@@ -7,14 +7,13 @@ import {
   type SubscriptionId,
 } from '../contract/index.js';
 
-/** The last moment that JavaScript's `Date` has. */
+/** The last moment that JavaScript's `Date` has; the first is as far from 1970. */
 const LAST = 8_640_000_000_000_000;
-const time = v.pipe(
-  v.number(),
-  v.integer('a whole number'),
-  v.minValue(0, 'a time'),
-  v.maxValue(LAST, 'a time'),
-);
+const timeFrom = (first: number) =>
+  v.pipe(v.number(), v.integer('a whole number'), v.minValue(first, 'a time'), v.maxValue(LAST, 'a time'));
+const time = timeFrom(0);
+/** What a message says is its publisher's: a clock that was never set says the year 1, as .NET and Go do. */
+const foreignTime = timeFrom(-LAST);
 const destination = v.strictObject({ kind: v.picklist(['topic', 'queue']), name: v.string() });
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -40,10 +39,10 @@ const lineSchema = v.strictObject({
     headers,
     key: v.optional(v.string()),
     source: v.optional(v.string()),
-    publishedAt: v.optional(time),
+    publishedAt: v.optional(foreignTime),
     correlationId: v.optional(v.string()),
     causationId: v.optional(v.string()),
-    expiresAt: v.optional(time),
+    expiresAt: v.optional(foreignTime),
     version: v.optional(v.string()),
     body: v.union([v.string(), v.strictObject({ base64 })]),
   }),

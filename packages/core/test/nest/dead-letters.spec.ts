@@ -286,6 +286,18 @@ describe('an export', () => {
     await expect(importing).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });
   });
 
+  it('comes back of a message whose publisher had no clock', async () => {
+    const { deadLetters } = await withLetters('a');
+    const [line] = (await exported(deadLetters)) as [string];
+    await deadLetters.purge(source, 'all');
+    const publishedAt = Date.parse('0001-01-01T00:00:00Z');
+    const { message, ...letter } = JSON.parse(line) as { message: object };
+    const timeless = JSON.stringify({ ...letter, message: { ...message, publishedAt } });
+    expect(await deadLetters.import(source, [timeless])).toEqual({ count: 1, skipped: 0 });
+    expect((await deadLetters.show(source, 'm0'))?.message.publishedAt).toBe(publishedAt);
+    expect(JSON.parse((await exported(deadLetters))[0]!)).toEqual(JSON.parse(timeless));
+  });
+
   it('that is no UTF-8 is refused', async () => {
     const { deadLetters } = await withLetters('ü');
     const [line] = (await exported(deadLetters)) as [string];
