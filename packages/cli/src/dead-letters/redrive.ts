@@ -16,7 +16,7 @@ const EXAMPLES = `
 Each is gone from the dead letters only when its subscription has it. Interrupted
 (Ctrl-C), it finishes what it has begun and says how many that were; the same
 command goes on from there. Killed, it leaves a few that are delivered twice, and
-loses none.
+loses none. Those that have expired are left, since no handler would get them.
 
 Examples:
   nest-messaging dead-letters redrive 0b6e1f4c 5d1c22aa --service billing --topic order.placed
@@ -54,7 +54,9 @@ export function addRedrive(group: Command, terminal: FullTerminal, end: (code: E
           office.redrive(id, which, { rate, dryRun, signal, onProgress }),
         );
         writeTaken(terminal, taken, { did, json });
+        if (taken.expired !== undefined && !json)
+          terminal.error(`${taken.expired} left: they have expired, and no handler would get them\n`);
+        end(taken.expired === undefined ? EXIT.fine : EXIT.trouble);
       });
-      end(EXIT.fine);
     });
 }

@@ -8,8 +8,8 @@ export function writeTaken(
   taken: DeadLettersTaken,
   { did, json }: { readonly did: string; readonly json: boolean },
 ): void {
-  const { count, ids } = taken;
-  if (json) return writeJson(terminal, { ...taken, complete: true });
+  const { count, ids, expired } = taken;
+  if (json) return writeJson(terminal, { ...taken, complete: expired === undefined });
   if (ids === undefined) return terminal.out(`${count} ${did}\n`);
   for (const id of ids) terminal.out(`${onOneLine(id)}\n`);
   terminal.error(`${count} would be ${did}\n`);

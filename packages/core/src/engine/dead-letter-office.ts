@@ -82,6 +82,8 @@ export interface DeadLettersTaken {
   readonly count: number;
   /** Of a dry run: the message ids of those that are meant, oldest first. */
   readonly ids?: readonly string[];
+  /** Of a redrive: how many are meant and left, because they have expired. Left out where there is none. */
+  readonly expired?: number;
 }
 
 export interface DeadLettersImported extends DeadLettersTaken {
@@ -102,7 +104,10 @@ export interface DeadLetterOffice {
     messageId: string,
     options?: ShowDeadLetterOptions,
   ): Promise<ShownDeadLetter | undefined>;
-  /** Gives them back to their own subscription, oldest first; attempts start anew. */
+  /**
+   * Gives them back to their own subscription, oldest first; attempts start anew. Those that have expired are left: their
+   * handler would never see them, and they would be gone.
+   */
   redrive(id: SubscriptionId, which: WhichDeadLetters, options?: RedriveOptions): Promise<DeadLettersTaken>;
   /** Deletes them. */
   purge(
@@ -228,9 +233,20 @@ export function createDeadLetterOffice(store: DeadLetterStore, clock: Clock): De
         'DeadLetters.redrive options',
       );
       const matches = chosen(which);
-      if (dryRun) return idsOf(id, matches, { signal, onProgress });
-      const select = rate === undefined ? matches : paced(matches, rate, clock, signal);
-      return { count: await store.redrive(id, { select, signal, onGone: counting(onProgress) }) };
+      // By their ids: a store may look at some a second time.
+      const late = new Set<string>();
+      const inTime = (letter: DeadLetterHead): boolean => {
+        if (!(matches?.(letter) ?? true)) return false;
+        const { id: messageId, expiresAt } = letter.message;
+        if (expiresAt === undefined || expiresAt > clock.now()) return true;
+        late.add(messageId);
+        return false;
+      };
+      const select = rate === undefined ? inTime : paced(inTime, rate, clock, signal);
+      const taken = dryRun
+        ? await idsOf(id, inTime, { signal, onProgress })
+        : { count: await store.redrive(id, { select, signal, onGone: counting(onProgress) }) };
+      return { ...taken, ...(late.size > 0 && { expired: late.size }) };
     },
 
     async purge(id, which, options = {}) {

@@ -52,7 +52,7 @@ export class DeadLetters {
   /**
    * Returns them to their own subscription, oldest first and those of one key one after the other; attempts start anew.
    * Each is gone from here only when the subscription has it: a process that is killed between the two leaves a
-   * duplicate with the same message id.
+   * duplicate with the same message id. Those that have expired are left, and counted: no handler would get them.
    * @throws {InvalidMessageError} if it is unclear which are meant
    */
   async redrive(

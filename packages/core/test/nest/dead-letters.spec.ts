@@ -168,6 +168,29 @@ describe('dead letters', () => {
     expect(await idsOf(deadLetters)).toEqual(['m0', 'm2']);
   });
 
+  it('that have expired are not redriven to nobody, but left where they are, and counted', async () => {
+    const { deadLetters, handled, mend } = await withLetters('a', 'late');
+    const [, line] = (await exported(deadLetters)) as [string, string];
+    await deadLetters.purge(source, ['m1']);
+    const { message, ...letter } = JSON.parse(line) as { message: object };
+    await deadLetters.import(source, [JSON.stringify({ ...letter, message: { ...message, expiresAt: 1 } })]);
+    mend();
+    expect(await deadLetters.redrive(source, 'all', { dryRun: true })).toEqual({
+      count: 1,
+      ids: ['m0'],
+      expired: 1,
+    });
+    expect(await deadLetters.redrive(source, 'all')).toEqual({ count: 1, expired: 1 });
+    expect(await deadLetters.redrive(source, ['m1'], { rate: 10 })).toEqual({ count: 0, expired: 1 });
+    await eventually(
+      async () => handled,
+      ({ length }) => length === 1,
+    );
+    expect(handled).toEqual(['a']);
+    expect(await idsOf(deadLetters)).toEqual(['m1']);
+    expect(await deadLetters.purge(source, ['m1'])).toEqual({ count: 1 });
+  });
+
   it('stay where they are in a dry run, which says how many and which', async () => {
     const { deadLetters } = await withLetters('a', 'bb', 'c');
     const lines = await exported(deadLetters);
