@@ -276,7 +276,10 @@ export function createDeadLetterOffice(store: DeadLetterStore, clock: Clock): De
       // A whole window listens to it, and Node warns of as many listeners on the caller's own.
       const signal = given && AbortSignal.any([given]);
       if (signal) setMaxListeners(0, signal);
-      const known = new Set((await idsOf(id, undefined, { signal })).ids);
+      /** How many of each message id are there: so many lines of it are left out. Several may share one. */
+      const there = new Map<string, number>();
+      for (const known of (await idsOf(id, undefined, { signal })).ids)
+        there.set(known, (there.get(known) ?? 0) + 1);
       const ids: string[] = [];
       let skipped = 0;
       let count = 0;
@@ -299,11 +302,12 @@ export function createDeadLetterOffice(store: DeadLetterStore, clock: Clock): De
         signal?.throwIfAborted();
         const letter = fromLine(text, number, id);
         const { id: messageId, body } = letter.message;
-        if (known.has(messageId)) {
+        const left = there.get(messageId) ?? 0;
+        if (left > 0) {
+          there.set(messageId, left - 1);
           skipped++;
           continue;
         }
-        known.add(messageId);
         if (dryRun) ids.push(messageId);
         batch.push(letter);
         bytes += body.byteLength;

@@ -309,6 +309,22 @@ describe('an export', () => {
     await expect(importing).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });
   });
 
+  it('comes back whole where several have one message id, and once however often it is given', async () => {
+    const { deadLetters, bus } = await withLetters('a');
+    await bus.publish('order.placed', 'other', { messageId: 'm0' });
+    await eventually(
+      () => deadLetters.list(source),
+      ({ letters }) => letters.length === 2,
+    );
+    const lines = await exported(deadLetters);
+    await deadLetters.purge(source, 'all');
+    // As a process leaves it that is killed after the first.
+    expect(await deadLetters.import(source, [lines[0]!])).toEqual({ count: 1, skipped: 0 });
+    expect(await deadLetters.import(source, lines)).toEqual({ count: 1, skipped: 1 });
+    expect(await deadLetters.import(source, lines)).toEqual({ count: 0, skipped: 2 });
+    expect(await exported(deadLetters)).toEqual(lines);
+  });
+
   it('comes back of a message whose publisher had no clock', async () => {
     const { deadLetters } = await withLetters('a');
     const [line] = (await exported(deadLetters)) as [string];
