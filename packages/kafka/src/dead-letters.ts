@@ -10,6 +10,7 @@ import {
   type SubscriptionId,
   type Taken,
   type Taking,
+  type TransportEvent,
 } from '@nest-messaging/core/contract';
 import { askForEach } from './at-a-time.js';
 import type { Client, NewRecord, StoredRecord } from './driver/driver.js';
@@ -23,6 +24,7 @@ export interface DeadLettersParts {
   readonly client: Client;
   readonly publisher: Publisher;
   readonly clock: Clock;
+  readonly report: (event: TransportEvent) => void;
   /** Aborts when the transport is closed. */
   readonly closed: AbortSignal;
 }
@@ -58,13 +60,14 @@ export function createDeadLetters({
   client,
   publisher,
   clock,
+  report,
   closed,
 }: DeadLettersParts): DeadLetterStore {
   /** Topics that letters were restored to. */
   const known = new Set<string>();
 
-  const read = (range: Range): AsyncGenerator<StoredRecord> =>
-    readRange(client, { ...range, offset: range.first }, range.end, clock, closed);
+  const read = (range: Range, onLeftOut?: (offset: number) => void): AsyncGenerator<StoredRecord> =>
+    readRange(client, { ...range, offset: range.first }, range.end, clock, closed, onLeftOut);
 
   const rangesOf = async (topic: string, after?: string): Promise<Range[]> => {
     const from = after === undefined ? [] : offsetsIn(after);
@@ -90,14 +93,29 @@ export function createDeadLetters({
     return gone;
   };
 
-  async function* lettersIn(range: Range): AsyncGenerator<StoredRecord, undefined> {
+  async function* lettersIn(
+    range: Range,
+    onLeftOut: (offset: number) => void,
+  ): AsyncGenerator<StoredRecord, undefined> {
     const gone = await goneFrom(range);
-    for await (const record of read(range)) if (!isNote(record) && !gone.has(record.offset)) yield record;
+    for await (const record of read(range, onLeftOut))
+      if (!isNote(record) && !gone.has(record.offset)) yield record;
   }
 
-  /** Those of all partitions, oldest first. Of each partition no more than one answer to a fetch is in memory. */
-  async function* lettersOf(id: SubscriptionId, ranges: readonly Range[]): AsyncGenerator<Found, undefined> {
-    const open = ranges.map((range) => ({ range, records: lettersIn(range), next: range.first }));
+  /**
+   * Those of all partitions, oldest first. Of each partition no more than one answer to a fetch is in memory.
+   * @param onLeftOut told from where on a partition may have others that could not be read
+   */
+  async function* lettersOf(
+    id: SubscriptionId,
+    ranges: readonly Range[],
+    onLeftOut: (range: Range, offset: number) => void = () => {},
+  ): AsyncGenerator<Found, undefined> {
+    const open = ranges.map((range) => ({
+      range,
+      records: lettersIn(range, (offset) => onLeftOut(range, offset)),
+      next: range.first,
+    }));
     try {
       const heads = await askForEach(open, async (one) => ({ one, head: await one.records.next() }));
       for (;;) {
@@ -127,8 +145,10 @@ export function createDeadLetters({
   ): Promise<number> => {
     const { dead } = subscriptionNames(owner, id);
     const ranges = await rangesOf(dead);
-    /** Where the first letter is that is still there: everything before it can be deleted. */
+    /** Where the first letter is that is still there, or may be: everything before it can be deleted. */
     const left = new Map(ranges.map((range) => [range, range.end]));
+    const keep = (range: Range, offset: number): void =>
+      void left.set(range, Math.min(left.get(range)!, offset));
 
     const settle = async (some: readonly Found[]): Promise<Taken<Found>> => {
       const outcomes = await Promise.allSettled(some.map(first));
@@ -154,15 +174,20 @@ export function createDeadLetters({
       };
     };
 
-    const count = await takeOut(lettersOf(id, ranges), taking, settle, ({ range, record }) => {
-      left.set(range, Math.min(left.get(range)!, record.offset));
-    });
+    const count = await takeOut(lettersOf(id, ranges, keep), taking, settle, ({ range, record }) =>
+      keep(range, record.offset),
+    );
     const trimmed = [...left].filter(([{ first: from }, offset]) => offset > from);
-    // Where the user may not delete, the notes tell the same.
     if (trimmed.length > 0)
       await client
         .deleteRecords(trimmed.map(([{ partition }, offset]) => ({ topic: dead, partition, offset })))
-        .catch(() => {});
+        .catch((error: unknown) =>
+          report({
+            type: 'warning',
+            message: `what is gone from the dead letters cannot be deleted from ${dead}, where anybody who may read it finds it still`,
+            error,
+          }),
+        );
     return count;
   };
 

@@ -153,13 +153,17 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
   };
 }
 
-/** Reads a partition from one offset to another, the latter left out, in its order. */
+/**
+ * Reads a partition from one offset to another, the latter left out, in its order.
+ * @param onLeftOut told from where on there may be records that could not be given
+ */
 export async function* readRange(
   client: Client,
   from: Position,
   to: number,
   clock: Clock,
   signal: AbortSignal,
+  onLeftOut: (offset: number) => void = () => {},
 ): AsyncGenerator<Fetched['records'][number]> {
   const backoff = createBackoff(clock);
   let offset = from.offset;
@@ -181,9 +185,11 @@ export async function* readRange(
       continue;
     }
     if (answer.error) throw answer.error;
+    if (answer.passedOver?.length) onLeftOut(offset);
     for (const record of answer.records) if (record.offset < to) yield record;
-    // Nothing came and nothing was passed: what is left is not to be seen yet, as a transaction under way.
-    if (answer.next <= offset) return;
+    // Nothing came and nothing was passed: what is left is not to be seen yet, as a transaction under way, or what a new
+    // leader does not know yet to be on all replicas.
+    if (answer.next <= offset) return onLeftOut(offset);
     offset = answer.next;
   }
 }

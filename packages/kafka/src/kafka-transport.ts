@@ -186,6 +186,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
         client: connection.client,
         publisher: copies,
         clock,
+        report,
         closed: closed.signal,
       }),
     };

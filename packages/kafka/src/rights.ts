@@ -58,8 +58,8 @@ export function rightsOf(
     const names = subscriptionNames(owner, subscription);
     // What every worker has done is deleted; without the right it stays, with a warning.
     if (source.kind === 'queue') allow('topic', topic, ['Delete']);
-    allow('topic', names.retry, ['Read', 'Write', 'Delete', ...made]);
-    allow('topic', names.dead, ['Read', 'Write', ...made]);
+    // As is what was redriven or purged, which would lie there for ever: this topic has no retention.
+    for (const own of [names.retry, names.dead]) allow('topic', own, ['Read', 'Write', 'Delete', ...made]);
     allow('group', names.group, ['Read']);
     waits(group);
   }

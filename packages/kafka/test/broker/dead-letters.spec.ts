@@ -186,6 +186,7 @@ onEachDriver('Dead letters', (test) => {
         client: watched,
         publisher: undefined as never,
         clock: systemClock,
+        report: () => undefined,
         closed: new AbortController().signal,
       });
       const page: string[] = [];
