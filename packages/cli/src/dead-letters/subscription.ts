@@ -5,6 +5,7 @@ import {
   checkTopicOrPattern,
   systemClock,
   type SubscriptionId,
+  type TransportEvent,
 } from '@nest-messaging/core/contract';
 import { createDeadLetterOffice, type DeadLetterOffice } from '@nest-messaging/core/engine';
 import { openTransport, type Place } from '../connection.js';
@@ -79,6 +80,15 @@ export interface Letters {
   readonly signal: AbortSignal;
 }
 
+/** What the operator should know, and what is no failure of the command. */
+const tell =
+  ({ error: say }: FullTerminal) =>
+  (event: TransportEvent): void => {
+    if (event.type !== 'warning') return;
+    const { message, error } = event;
+    say(`warning: ${error instanceof Error ? `${message}: ${error.message}` : message}\n`);
+  };
+
 /** Whoever waits for a stream hears of an abort, and not why. */
 const isAbort = (error: unknown): boolean => (error as Error | undefined)?.name === 'AbortError';
 
@@ -93,7 +103,7 @@ export async function withDeadLetters<T>(
   act: (letters: Letters) => Promise<T>,
 ): Promise<T> {
   const { place, id } = located(options);
-  const transport = await openTransport(place);
+  const transport = await openTransport(place, tell(terminal));
   const signal = terminal.interruption();
   try {
     await transport.connect();
