@@ -7,6 +7,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import {
+  createTurnstile,
   describeSubscription,
   InvalidMessageError,
   noPosition,
@@ -87,20 +88,7 @@ export function createDeadLetters({
   closed,
 }: DeadLettersParts): DeadLetterStore {
   /** One look at a queue at a time, since what one has in hand another does not see. */
-  const looks = new Map<string, Promise<void>>();
-
-  /** Waits for its turn at a queue; answers what ends it. */
-  const turnAt = async (name: string): Promise<() => void> => {
-    const before = looks.get(name);
-    let end!: () => void;
-    const mine = new Promise<void>((resolve) => (end = resolve));
-    looks.set(name, mine);
-    await before;
-    return () => {
-      if (looks.get(name) === mine) looks.delete(name);
-      end();
-    };
-  };
+  const turnAt = createTurnstile();
 
   const count = async ({ url }: Queue): Promise<number> => {
     const { Attributes } = await sqs.send(
@@ -167,9 +155,12 @@ export function createDeadLetters({
   }
 
   /** Undefined if there is no such queue. */
-  const begin = async (id: SubscriptionId): Promise<Look | undefined> => {
+  const begin = async (
+    id: SubscriptionId,
+    signal: AbortSignal | undefined,
+  ): Promise<Look | undefined> => {
     const { dead } = subscriptionNames(owner, id, false);
-    const endTurn = await turnAt(dead);
+    const endTurn = await turnAt(dead, signal);
     try {
       const queue = await queues.find(dead);
       if (!queue) {
@@ -265,7 +256,7 @@ export function createDeadLetters({
     taking: Taking | undefined,
     first: (found: Found) => Promise<void>,
   ): Promise<number> => {
-    const look = await begin(id);
+    const look = await begin(id, taking?.signal);
     if (!look) return 0;
     const { slices, remove, end } = look;
     async function* each(): AsyncGenerator<Found, void, undefined> {
@@ -290,7 +281,7 @@ export function createDeadLetters({
       const { limit, bodies = true, after } = browsing;
       if (after !== undefined && !POSITION.test(after)) throw noPosition(after);
       if (limit !== undefined && limit < 1) return;
-      const look = await begin(id);
+      const look = await begin(id, browsing.signal);
       if (!look) return;
       try {
         const letters = chosen(look, browsing);

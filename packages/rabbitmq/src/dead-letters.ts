@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import {
   ConnectionError,
+  createTurnstile,
   describeSubscription,
   InvalidMessageError,
   noPosition,
@@ -72,22 +73,9 @@ export function createDeadLetters({
   report,
 }: DeadLettersParts): DeadLetterStore & { close(): Promise<void> } {
   /** One look at a queue at a time, since what one has in hand another does not see. */
-  const looks = new Map<string, Promise<void>>();
+  const turnAt = createTurnstile();
   /** Places that letters were restored to, each with whether it is there. */
   const places = new Map<string, Promise<void>>();
-
-  /** Waits for its turn at a queue; answers what ends it. */
-  const turnAt = async (queue: string): Promise<() => void> => {
-    const before = looks.get(queue);
-    let end!: () => void;
-    const mine = new Promise<void>((resolve) => (end = resolve));
-    looks.set(queue, mine);
-    await before;
-    return () => {
-      if (looks.get(queue) === mine) looks.delete(queue);
-      end();
-    };
-  };
 
   let connection: Connection | undefined;
   let users = 0;
@@ -100,9 +88,9 @@ export function createDeadLetters({
     await mine?.close();
   };
 
-  const begin = async (id: SubscriptionId): Promise<Look> => {
+  const begin = async (id: SubscriptionId, signal: AbortSignal | undefined): Promise<Look> => {
     const queue = deadQueue(owner, id);
-    const endTurn = await turnAt(queue);
+    const endTurn = await turnAt(queue, signal);
     cancelIdle();
     users++;
     const mine = (connection ??= connect());
@@ -154,8 +142,13 @@ export function createDeadLetters({
   };
 
   /** Calls `work` on the queue of dead letters; answers `none` if there is no such queue. */
-  const look = async <T>(id: SubscriptionId, none: T, work: (look: Look) => Promise<T>): Promise<T> => {
-    const one = await begin(id);
+  const look = async <T>(
+    id: SubscriptionId,
+    none: T,
+    work: (look: Look) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> => {
+    const one = await begin(id, signal);
     const { explain, end } = one;
     try {
       return await work(one);
@@ -206,7 +199,7 @@ export function createDeadLetters({
     id: SubscriptionId,
     browsing: Browsing,
   ): AsyncGenerator<DeadLetteredMessage, void, undefined> {
-    const one = await begin(id);
+    const one = await begin(id, browsing.signal);
     const { explain, end } = one;
     try {
       for await (const { letter } of behind(one, id, browsing))
@@ -274,8 +267,8 @@ export function createDeadLetters({
       }
     },
 
-    redrive: (id, taking = {}) =>
-      look(id, 0, (one) => {
+    redrive(id, taking = {}) {
+      const work = (one: Look): Promise<number> => {
         const move = async ({ raw, letter, acknowledge }: Found): Promise<void> => {
           const home = redrivenHome(letter, id);
           const properties = copyProperties(raw, letter.message.id, {});
@@ -292,18 +285,22 @@ export function createDeadLetters({
           acknowledge();
         };
         return takeOut(each(one, id), taking, (some) => inTurns(some, move));
-      }),
+      };
+      return look(id, 0, work, taking.signal);
+    },
 
-    purge: (id, taking = {}) =>
-      look(id, 0, async (one) => {
-        const { select, signal, onGone } = taking;
+    purge(id, taking = {}) {
+      const { select, signal, onGone } = taking;
+      const work = async (one: Look): Promise<number> => {
         if (!select && !onGone && !signal?.aborted)
           return (await (await one.channel()).purgeQueue(one.queue)).messageCount;
         return takeOut(each(one, id), taking, async (some) => {
           for (const { acknowledge } of some) acknowledge();
           return { gone: some };
         });
-      }),
+      };
+      return look(id, 0, work, signal);
+    },
 
     async restore(id, letter, signal = never) {
       signal.throwIfAborted();

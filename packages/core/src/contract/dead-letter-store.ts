@@ -39,7 +39,10 @@ export interface Choice {
    * @default all
    */
   readonly select?: (letter: DeadLetterHead) => boolean | Promise<boolean>;
-  /** Once it aborts, nothing more is begun; what is under way is finished, and the call rejects with its reason. */
+  /**
+   * Once it aborts, nothing more is begun; what is under way is finished, and the call rejects with its reason. It ends
+   * the wait for others who look at the same, too.
+   */
   readonly signal?: AbortSignal;
 }
 

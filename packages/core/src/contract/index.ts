@@ -68,6 +68,7 @@ export type {
 } from './plan.js';
 export type { Failure, Settlement } from './settlement.js';
 export { takeOut, type Taken } from './taking.js';
+export { createTurnstile, type Turnstile } from './turnstile.js';
 export type {
   Broker,
   BrokerFactory,

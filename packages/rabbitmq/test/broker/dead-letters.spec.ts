@@ -107,4 +107,22 @@ describe('dead letters that are looked at', () => {
     await other.return!();
     expect(await waiting).toEqual(numbers.slice(0, 150));
   });
+
+  it('are waited for no longer than a signal lets', async () => {
+    const { deadLetters, ids } = await withLetters(10);
+    const other = deadLetters.browse(id)[Symbol.asyncIterator]();
+    await other.next();
+    const reason = new Error('as the test wants it');
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waiting = Promise.allSettled([
+      deadLetters.browse(id, { signal })[Symbol.asyncIterator]().next(),
+      deadLetters.redrive(id, { signal }),
+      deadLetters.purge(id, { signal }),
+    ]);
+    controller.abort(reason);
+    for (const outcome of await waiting) expect(outcome).toEqual({ status: 'rejected', reason });
+    await other.return!();
+    expect(await ids()).toEqual(numbers.slice(0, 10));
+  });
 });
