@@ -49,8 +49,8 @@ interface Look extends Looking {
   readonly queue: string;
   /** What went wrong, for people; undefined if it is that there is no such queue. */
   readonly explain: (error: unknown) => unknown;
-  /** Puts back what is left, too. */
-  readonly end: () => Promise<void>;
+  /** Puts back what is left, too. Answers whether the broker has told that what was taken out is gone. */
+  readonly end: () => Promise<boolean>;
 }
 
 interface Found extends Held {
@@ -134,9 +134,10 @@ export function createDeadLetters({
         return guarded.channel;
       },
       async end() {
-        await looking.putBack();
+        const told = await looking.putBack();
         for (const other of others) await other.close();
         leave();
+        return told;
       },
     };
   };
@@ -149,16 +150,20 @@ export function createDeadLetters({
     signal?: AbortSignal,
   ): Promise<T> => {
     const one = await begin(id, signal);
-    const { explain, end } = one;
+    const { queue, explain, end } = one;
+    let done: T;
     try {
-      return await work(one);
+      done = await work(one);
     } catch (error) {
       const why = explain(error);
+      await end();
       if (why === undefined) return none;
       throw why;
-    } finally {
-      await end();
     }
+    if (await end()) return done;
+    throw new ConnectionError(
+      `the connection to RabbitMQ was lost before it had told that all that was taken out of '${queue}' is gone: some may be there still`,
+    );
   };
 
   /**
@@ -280,7 +285,8 @@ export function createDeadLetters({
               properties: { ...properties, mandatory: true },
               needs: [],
             }),
-            never,
+            // Then it is back among the dead letters: what is not sent yet would only come twice.
+            one.lost,
           );
           acknowledge();
         };

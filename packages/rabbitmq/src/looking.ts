@@ -1,4 +1,5 @@
-import type { Clock } from '@nest-messaging/core/contract';
+import { setMaxListeners } from 'node:events';
+import { ConnectionError, type Clock } from '@nest-messaging/core/contract';
 import type { Channel, ConsumeMessage, GetMessage, Message as AmqpMessage } from 'amqplib';
 import type { Guarded } from './channel.js';
 
@@ -12,8 +13,13 @@ export interface Held {
 export interface Looking {
   /** The next of those that were there when it began; undefined behind the last. */
   readonly next: () => Promise<Held | undefined>;
-  /** All goes back, in its order, and the next is the first again. Never rejects. */
-  readonly putBack: () => Promise<void>;
+  /**
+   * All goes back, in its order, and the next is the first again. Never rejects; answers whether the queue has told that
+   * it has every acknowledgement.
+   */
+  readonly putBack: () => Promise<boolean>;
+  /** Aborts, with why, when what is in hand has gone back by itself: nobody may go on with it. */
+  readonly lost: AbortSignal;
 }
 
 export interface LookingParts {
@@ -64,12 +70,16 @@ export function createLooking({ queue, open, clock }: LookingParts): Looking {
   let left: number | undefined;
   let last: AmqpMessage | undefined;
   let failure: { readonly error: unknown } | undefined;
+  const lost = new AbortController();
+  // All that is moved at a time listens to it.
+  setMaxListeners(0, lost.signal);
   let wake = (): void => undefined;
 
   const openHand = async (): Promise<Hand> => {
     const guarded = await open((error) => {
       if (!hands.includes(hand)) return;
-      failure ??= { error: error ?? new Error('the channel is closed') };
+      failure ??= { error: error ?? new ConnectionError('the connection to RabbitMQ was lost') };
+      lost.abort(failure.error);
       wake();
     });
     const hand: Hand = { guarded, channel: guarded.channel, held: new Set(), acknowledged: false };
@@ -84,6 +94,7 @@ export function createLooking({ queue, open, clock }: LookingParts): Looking {
     arrived.push({
       raw,
       acknowledge() {
+        lost.signal.throwIfAborted();
         hand.channel.ack(raw);
         hand.held.delete(deliveryTag);
         hand.acknowledged = true;
@@ -142,6 +153,7 @@ export function createLooking({ queue, open, clock }: LookingParts): Looking {
   };
 
   return {
+    lost: lost.signal,
     async next() {
       if (left === undefined) await begin();
       if (arrived.length === 0 && left! > 0) await take();
@@ -149,11 +161,13 @@ export function createLooking({ queue, open, clock }: LookingParts): Looking {
       return arrived.shift();
     },
     async putBack() {
+      let told = !hands.some(({ acknowledged }) => acknowledged);
       try {
         while (left! > 0 && last!.fields.redelivered) await take();
         // Of acknowledgements, too, a queue takes 32 at a time, and those that wait are lost with their channel: it has all of
         // them when it answers. What it gives is behind all that is in hand, and goes back last.
         for (const { channel, acknowledged } of hands) if (acknowledged) await channel.get(queue);
+        told = true;
         for (const { channel, held } of hands) {
           if (first && held.delete(first.fields.deliveryTag)) channel.nack(first, false, true);
           first = undefined;
@@ -174,6 +188,7 @@ export function createLooking({ queue, open, clock }: LookingParts): Looking {
       first = left = last = failure = undefined;
       consumers = 0;
       arrived = [];
+      return told;
     },
   };
 }

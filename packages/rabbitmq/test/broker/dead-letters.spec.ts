@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SubscriptionId } from '@nest-messaging/core/contract';
 import { among, listed } from '../../../../test/support/dead-letters.js';
+import { startProxy } from '../proxy.js';
 import { acknowledge, until, useStage } from '../stage.js';
+import { rabbitmqUrl } from '../../../../test/support/rabbitmq.js';
 
 const stage = useStage();
 
@@ -124,5 +126,59 @@ describe('dead letters that are looked at', () => {
     for (const outcome of await waiting) expect(outcome).toEqual({ status: 'rejected', reason });
     await other.return!();
     expect(await ids()).toEqual(numbers.slice(0, 10));
+  });
+});
+
+describe('dead letters that are taken out when the connection is lost', () => {
+  /** Another application, whose way to the broker can be cut. */
+  async function behindProxy() {
+    const { open, after } = stage();
+    const proxy = await startProxy(rabbitmqUrl());
+    after(() => proxy.close());
+    const { transport } = await open({ url: proxy.url });
+    return { proxy, letters: transport.deadLetters };
+  }
+
+  it('are not said to be gone, where the broker has not heard so', async () => {
+    const { ids } = await withLetters(10);
+    const { proxy, letters } = await behindProxy();
+    // Before what was acknowledged is written.
+    const onGone = ({ message }: { message: { id: string } }): void => {
+      if (message.id === '0') proxy.cut();
+    };
+    await expect(letters.purge(id, { onGone })).rejects.toMatchObject({ code: 'CONNECTION' });
+    await until(async () => (await ids()).length === 10, 'them to be back');
+    const purged = (): Promise<boolean> =>
+      letters.purge(id, { select: () => true }).then(
+        (count) => count === 10,
+        () => false,
+      );
+    await until(purged, 'the connection to be back, and them to be gone');
+    expect(await ids()).toEqual([]);
+  });
+
+  it('are not waited with for the broker: who redrives them is told, and none is lost', async () => {
+    const { ids, probe } = await withLetters(10);
+    const { proxy, letters } = await behindProxy();
+    let back = async (): Promise<void> => undefined;
+    const select = async ({ message }: { message: { id: string } }): Promise<boolean> => {
+      if (message.id === '5') back = await proxy.away();
+      return true;
+    };
+    await expect(letters.redrive(id, { select })).rejects.toMatchObject({ code: 'CONNECTION' });
+    const gone = (left: readonly number[]): number[] => numbers.slice(0, 10).filter((n) => !left.includes(n));
+    await until(async () => {
+      const left = await ids();
+      return left.length >= 5 && gone(left).every((n) => probe.texts.includes(`${n}`));
+    }, 'each to be in one place at least');
+    await back();
+    const redriven = (): Promise<boolean> =>
+      letters.redrive(id).then(
+        () => true,
+        () => false,
+      );
+    await until(redriven, 'the connection to be back');
+    await until(() => new Set(probe.texts).size === 10, 'all of them');
+    expect(await ids()).toEqual([]);
   });
 });
