@@ -22,6 +22,11 @@ Examples:
   nest-messaging dead-letters export --error TypeError --service billing --queue invoices \\
     | jq -r '.message.body'
 
+What is purged after it is best named by the file; --all would delete what was set
+aside meanwhile as well:
+  jq -r '.message.id' letters.jsonl | xargs -d '\\n' \\
+    nest-messaging dead-letters purge --yes --service billing --topic order.placed
+
 Ends with 0, with 1 where it could not be done whole, with 2 for wrong usage, with
 130 where it was interrupted.`;
 
