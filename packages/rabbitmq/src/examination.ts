@@ -119,6 +119,9 @@ const strays: Judge = ({ messageCount }) =>
     ? `retried messages whose queue was deleted, to be moved by hand: ${messageCount}`
     : undefined;
 
+/** What the module has for its own use; an ordered subscription's queue is marked as well, and is a subscription's. */
+const OWN = new RegExp(`${MARKER}(?!ordered$)`);
+
 /** Queues of the namespace that nobody takes from, and that no handler here has. */
 function orphansAmong(
   queues: readonly ListedQueue[],
@@ -126,7 +129,7 @@ function orphansAmong(
   { namespace }: Owner,
 ): Finding[] {
   return queues
-    .filter(({ name, consumers }) => consumers === 0 && !name.includes(MARKER) && !planned.has(name))
+    .filter(({ name, consumers }) => consumers === 0 && !OWN.test(name) && !planned.has(name))
     .filter(({ name }) => namespace === undefined || name.startsWith(`${namespace}.`))
     .map(({ name, messages }) => ({
       level: 'notice',

@@ -170,6 +170,8 @@ describe('nest-messaging doctor with the management API of RabbitMQ', () => {
 
   it('tells of queues that nobody takes from and no handler has any more', async () => {
     await topology(broker.url, 'order.placed', 'order.old');
+    const ordered = [...doing('order.turns'), '--ordered', 'order.turns', '--apply'];
+    expect((await command('topology', '--url', broker.url, ...ordered)).code).toBe(0);
     const looking = [...doing('order.placed'), '--management', management];
     const { code, told } = await doctor(broker.url, ...looking);
     expect(code).toBe(0);
@@ -182,6 +184,11 @@ describe('nest-messaging doctor with the management API of RabbitMQ', () => {
       {
         level: 'notice',
         about: `queue ${namespace}.billing.order.old`,
+        message: expect.stringContaining('no handler here has it; messages waiting: 0'),
+      },
+      {
+        level: 'notice',
+        about: `queue ${namespace}.billing.order.turns--ordered`,
         message: expect.stringContaining('no handler here has it; messages waiting: 0'),
       },
     ]);
