@@ -1,8 +1,14 @@
 import { Option, type Command } from 'commander';
-import type { ExaminedConnection, ExplainedConnection, Topology } from '@nest-messaging/core';
+import type {
+  ExaminedConnection,
+  ExplainedConnection,
+  ExplainedRefusal,
+  Topology,
+} from '@nest-messaging/core';
 import { createApplication } from './application.js';
 import { establishByUrl, examineByUrl, explainByUrl, type Doing } from './connection.js';
 import { UsageError } from './exit.js';
+import type { Terminal } from './terminal.js';
 
 /** Which application a command is about: one that is there, or one that is told in words. */
 export interface SubjectOptions extends Doing {
@@ -15,6 +21,8 @@ export interface SubjectOptions extends Doing {
 }
 
 export interface Subject {
+  /** What would keep it from starting, and is of none of its connections: a handler of one that there is not. */
+  readonly refusals: readonly ExplainedRefusal[];
   /** Connects to nothing. */
   readonly explain: () => Promise<readonly ExplainedConnection[]>;
   /** Makes it on its brokers. */
@@ -47,19 +55,28 @@ export function addSubject(command: Command): Command {
     );
 }
 
+export const refusalsOf = ({ handlers, publications }: ExplainedConnection): readonly ExplainedRefusal[] =>
+  [...handlers, ...publications].flatMap((one) => one.refusals);
+
+export function tellRefusals({ error }: Terminal, refusals: readonly ExplainedRefusal[]): void {
+  for (const { code, message } of refusals) error(`${code}: ${message}\n`);
+}
+
 async function ofApplication(
   app: string,
   connection: string | undefined,
   directory: string,
 ): Promise<Subject> {
   const { explorer } = await createApplication(app, directory);
-  const all = explorer.explain().connections;
+  const { connections: all, refusals } = explorer.explain();
   const connections = all.filter((one) => connection === undefined || one.connection === connection);
   if (connections.length === 0)
     throw new UsageError(
       `--connection ${connection}: the application has ${all.map((one) => one.connection).join(', ')}`,
     );
+  const told = new Set(all.flatMap(refusalsOf));
   return {
+    refusals: refusals.filter((refusal) => !told.has(refusal)),
     explain: async () => connections,
     establish: () => explorer.establish(connection),
     examine: (management) => explorer.examine(connection, { management }),
@@ -76,6 +93,7 @@ export async function subjectOf(options: SubjectOptions, directory: string): Pro
     throw new UsageError('--service is missing beside --url: the name that MessagingModule.forRoot is given');
   const place = { url, service, namespace, topology };
   return {
+    refusals: [],
     explain: async () => [await explainByUrl(place, options)],
     establish: () => establishByUrl(place, options),
     examine: async (management) => [await examineByUrl(place, options, { management })],

@@ -95,6 +95,15 @@ describe('nest-messaging topology', () => {
     expect(error).toMatch(/^REGISTRATION: --handle a is provided/);
   });
 
+  it.each(['explain', 'topology', 'doctor'])(
+    'ends with 1, as %s, where the application would not start for what is of no connection',
+    async (name) => {
+      const { code, out, error } = await command(name, '--app', 'application.mjs#astray');
+      expect(code).toBe(1);
+      expect(out + error).toMatch(/Astray\.bill.*'?nowhere'?/);
+    },
+  );
+
   it.each([
     [[], 'neither --app nor --url'],
     [['--url', 'memory:'], '--service is missing'],

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ExaminedConnection, Finding } from '@nest-messaging/core';
 import { EXIT, type ExitCode } from '../exit.js';
-import { addSubject, subjectOf, type SubjectOptions } from '../subject.js';
+import { addSubject, subjectOf, tellRefusals, type SubjectOptions } from '../subject.js';
 import { writeJson, type Terminal } from '../terminal.js';
 
 interface DoctorOptions extends SubjectOptions {
@@ -58,7 +58,10 @@ export function addDoctor(program: Command, terminal: Terminal, end: (code: Exit
       const examined = await subject.examine(management);
       if (json) writeJson(terminal, examined);
       else terminal.out(`${examined.map((one) => textOf(one, verbose)).join('\n\n')}\n`);
-      const trouble = examined.some(({ findings }) => findings.some(({ level }) => level === 'trouble'));
+      tellRefusals(terminal, subject.refusals);
+      const trouble =
+        subject.refusals.length > 0 ||
+        examined.some(({ findings }) => findings.some(({ level }) => level === 'trouble'));
       end(trouble ? EXIT.trouble : EXIT.fine);
     });
 }

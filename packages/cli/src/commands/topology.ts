@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
-import type { ExplainedConnection, ExplainedRefusal, PlannedResource, Topology } from '@nest-messaging/core';
+import type { ExplainedConnection, PlannedResource, Topology } from '@nest-messaging/core';
 import { EXIT, type ExitCode } from '../exit.js';
-import { addSubject, subjectOf, type SubjectOptions } from '../subject.js';
+import { addSubject, refusalsOf, subjectOf, tellRefusals, type SubjectOptions } from '../subject.js';
 import { writeJson, type Terminal } from '../terminal.js';
 
 interface TopologyOptions extends SubjectOptions {
@@ -100,10 +100,8 @@ export function addTopology(program: Command, terminal: Terminal, end: (code: Ex
         );
       else if (rights) terminal.out(`${rightsText(connections, topology)}\n`);
       else terminal.out(`${connections.map(resourcesText).join('\n\n')}\n`);
-      const refusals: readonly ExplainedRefusal[] = connections.flatMap(({ handlers, publications }) =>
-        [...handlers, ...publications].flatMap((one) => one.refusals),
-      );
-      for (const { code, message } of refusals) terminal.error(`${code}: ${message}\n`);
+      const refusals = [...subject.refusals, ...connections.flatMap(refusalsOf)];
+      tellRefusals(terminal, refusals);
       if (apply && refusals.length === 0) {
         await subject.establish();
         terminal.error('made on the broker, where it was missing\n');
