@@ -123,11 +123,15 @@ export function deadLetterProperties(original: AmqpMessage, id: string, obituary
   };
 }
 
-/** A dead letter made anew of what is known of it, as if its message had come from `queue` a second time. */
+/**
+ * A dead letter made anew of what is known of it, as if its message had come from `queue` a second time.
+ * @param now in milliseconds since 1970
+ */
 export function restoredProperties(
   owner: Owner,
   { message, failure, attempts, group, firstFailedAt }: DeadLetterContent,
   queue: string,
+  now: number,
 ): Properties {
   const { kind, name } = message.destination;
   const [exchange, routingKey] =
@@ -138,5 +142,6 @@ export function restoredProperties(
     fields: { exchange, routingKey, deliveryTag: 0, redelivered: false },
     properties,
   } as unknown as AmqpMessage;
-  return deadLetterProperties(original, message.id, { failure, attempts, group, queue, firstFailedAt });
+  const dead = deadLetterProperties(original, message.id, { failure, attempts, group, queue, firstFailedAt });
+  return { ...dead, headers: { ...dead.headers, [HEADER.restoredAt]: now } };
 }

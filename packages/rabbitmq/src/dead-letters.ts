@@ -183,13 +183,13 @@ export function createDeadLetters({
     }
   }
 
-  /** Those behind a place: behind its letter, or, where that is gone, those that failed later. */
+  /** Those behind a place: behind its letter, or, where that is gone, those that were set aside later. */
   async function* behind(
     one: Look,
     id: SubscriptionId,
     { after, signal }: Pick<Browsing, 'after' | 'signal'>,
   ): AsyncGenerator<Found, void, undefined> {
-    const failedAt = after === undefined ? 0 : timeIn(after);
+    const at = after === undefined ? 0 : timeIn(after);
     let reached = after === undefined;
     for await (const found of each(one, id, signal)) {
       if (reached) yield found;
@@ -197,7 +197,7 @@ export function createDeadLetters({
     }
     if (reached) return;
     await one.putBack();
-    for await (const found of each(one, id, signal)) if (found.letter.failure.at > failedAt) yield found;
+    for await (const found of each(one, id, signal)) if (timeIn(found.letter.position) > at) yield found;
   }
 
   async function* lookAt(
@@ -321,7 +321,7 @@ export function createDeadLetters({
       places.set(place, checked);
       checked.catch(() => places.delete(place));
       await checked;
-      const properties = restoredProperties(owner, letter, home);
+      const properties = restoredProperties(owner, letter, home, clock.now());
       await publisher.send(
         () => ({
           exchange: '',

@@ -48,6 +48,8 @@ export const HEADER = {
   error: 'nm-error',
   errorCode: 'nm-error-code',
   failedAt: 'nm-failed-at',
+  /** When a dead letter was set aside again, which lies behind those that failed later than it did. */
+  restoredAt: 'nm-restored-at',
   attempts: 'nm-attempts',
   group: 'nm-group',
   /** The queue a dead letter came from, and is redriven to. */
@@ -268,7 +270,7 @@ export function readDeadLetter(raw: AmqpMessage, { source, group }: Subscription
     firstFailedAt: received.firstFailedAt ?? at,
     origin: text(headers[HEADER.queue]),
     // RabbitMQ has no other place for it that stays.
-    position: `${at}/${received.message.id}`,
+    position: `${positive(headers[HEADER.restoredAt]) ?? at}/${received.message.id}`,
     raw: received.raw,
   };
 }

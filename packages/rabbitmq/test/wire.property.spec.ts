@@ -167,8 +167,11 @@ describe('any message', () => {
           position: `${end.failure.at}/${given.id}`,
         };
         expect(letter).toEqual(known);
-        const restored = delivered(restoredProperties({ service: 's' }, letter, origin), given.body, COPIED);
-        expect(readDeadLetter(restored as never, { source, group: 'another' })).toMatchObject(known);
+        const restored = delivered(restoredProperties({ service: 's' }, letter, origin, 1), given.body, COPIED);
+        expect(readDeadLetter(restored as never, { source, group: 'another' })).toMatchObject({
+          ...known,
+          position: `1/${given.id}`,
+        });
         const redriven = delivered(copyProperties(dead, given.id, {}), given.body, COPIED);
         const own = Object.keys(redriven.properties.headers!).filter((name) => name.startsWith('nm-'));
         expect(own.sort()).toEqual(['nm-carried', 'nm-id']);

@@ -77,6 +77,26 @@ describe('dead letters in great number', () => {
   });
 });
 
+describe('dead letters that are set aside again', () => {
+  it('are on the page behind a letter that is gone by then, though they failed before it', async () => {
+    const { deadLetters, ids } = await withLetters(3);
+    const all = await listed(deadLetters, id, 3);
+    expect(await deadLetters.purge(id, among(['0', '1']))).toBe(2);
+    for (const letter of all.slice(0, 2)) await deadLetters.restore(id, letter);
+    await until(async () => (await ids()).length === 3, 'them to be back');
+    expect(await ids()).toEqual([2, 0, 1]);
+    const [newest, restored] = await listed(deadLetters, id, 2);
+    const behind = async (after: string): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const { message } of deadLetters.browse(id, { after })) found.push(message.id);
+      return found;
+    };
+    expect(await deadLetters.purge(id, among(['2']))).toBe(1);
+    expect(await behind(newest!.position)).toEqual(['0', '1']);
+    expect(await behind(restored!.position)).toEqual(['1']);
+  });
+});
+
 describe('dead letters that are looked at', () => {
   it('end where others take them away meanwhile', async () => {
     const { deadLetters, connection, queue } = await withLetters(300);
