@@ -81,7 +81,7 @@ export async function rightsOf(namespace: string, topology: Topology, broker: Br
   return connection!.rights[topology];
 }
 
-/** Publishes, handles, retries, delays, sets aside, redrives and purges. */
+/** Publishes, handles, retries, delays, sets aside, redrives, exports, purges and imports. */
 export async function doEverything(namespace: string, topology: Topology, broker: Broker): Promise<void> {
   seen.splice(0);
   const app = await (await compile(namespace, topology, broker)).init();
@@ -93,6 +93,11 @@ export async function doEverything(namespace: string, topology: Topology, broker
     await events.publish('order.placed', { good: false }, { delay: 20 });
     await until(async () => (await letters.list(source)).letters.length === 1);
     expect(await letters.redrive(source, 'all')).toEqual({ count: 1 });
+    await until(async () => (await letters.list(source)).letters.length === 1);
+    const lines: string[] = [];
+    for await (const line of letters.export(source)) lines.push(line);
+    expect(await letters.purge(source, 'all')).toEqual({ count: 1 });
+    expect(await letters.import(source, lines)).toEqual({ count: 1, skipped: 0 });
     await until(async () => (await letters.list(source)).letters.length === 1);
     expect(await letters.purge(source, 'all')).toEqual({ count: 1 });
     const { ready, connections } = await app.get(MessagingHealth).check();

@@ -56,6 +56,12 @@ function needsNoMore({ name: driver }: KafkaDriver): void {
     await carryOut(await grant('validate'), ['--add']);
     await doEverything(namespace, 'validate', at());
   }, 120_000);
+
+  it('with topology none', async () => {
+    await carryOut(await grant('validate'), ['--remove', '--force']);
+    await carryOut(await grant('none'), ['--add']);
+    await doEverything(namespace, 'none', at());
+  }, 120_000);
 }
 
 for (const driver of kafkaDrivers)

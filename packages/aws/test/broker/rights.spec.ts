@@ -53,7 +53,7 @@ const needs = (topology: Topology, namespace: string): IamPolicy =>
 async function doAll(topology: Topology, endpoint: string): Promise<void> {
   const { open } = stage();
   const { transport, subscribe, publish, enqueue } = await open({ endpoint, discovery: '1s' }, { topology });
-  const turns = [retry, deadLetter];
+  const turns = [retry, deadLetter, deadLetter];
   const placed = await subscribe('order.placed', () => turns.shift() ?? acknowledge);
   const all = await subscribe('order.*');
   const steps = await subscribe('step.taken', undefined, { ordered: true });
@@ -74,8 +74,16 @@ async function doAll(topology: Topology, endpoint: string): Promise<void> {
     'everything',
   );
   expect(placed.seen).toHaveLength(2);
-  expect(await transport.deadLetters.redrive(topic('order.placed'))).toBe(1);
+  const { deadLetters: letters } = transport;
+  expect(await letters.redrive(topic('order.placed'))).toBe(1);
   await until(() => placed.seen.length === 3, 'the redriven message');
+  const setAside = () => listed(letters, topic('order.placed'), 10);
+  await until(async () => (await setAside()).length === 1, 'it to be set aside again');
+  const [letter] = await setAside();
+  expect(await letters.purge(topic('order.placed'))).toBe(1);
+  await letters.restore(topic('order.placed'), letter!);
+  await until(async () => (await setAside()).length === 1, 'it to be set aside once more');
+  expect(await letters.purge(topic('order.placed'))).toBe(1);
   await transport.close();
 }
 
