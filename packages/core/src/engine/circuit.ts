@@ -25,12 +25,17 @@ export interface CircuitParts {
   readonly closed: () => Promise<void>;
 }
 
+/** Circuits through which a probe has just failed, be it of another subscription. */
+const failing = new WeakSet<CircuitBreaker>();
+
 /**
  * Watches a circuit: while it is open nobody calls what it stands before, so the probe does, through the circuit, until
  * it closes. Answers what ends that.
  */
 export function watchCircuit({ breaker, probe, every, clock, opened, closed }: CircuitParts): () => void {
   let state: 'closed' | 'open' | 'ended' = 'closed';
+  /** It has closed over a probe that failed. */
+  let mistaken = false;
   let cancel = (): void => undefined;
 
   const later = (work: () => Promise<void>): void => {
@@ -49,18 +54,39 @@ export function watchCircuit({ breaker, probe, every, clock, opened, closed }: C
       void Promise.resolve(late.signal).then(probe).then(resolve, reject).finally(cancelTimer);
     });
 
-  const ask = async (): Promise<void> => {
-    // Too early, or still down: both are reasons to ask again, and none that nobody knows.
-    await breaker.execute(answer).catch(() => undefined);
-    if (state === 'open') later(ask);
-  };
-
   const goOn = async (): Promise<void> => {
     if (state === 'closed') await closed().catch(() => later(goOn));
   };
 
+  const close = (): void => {
+    state = 'closed';
+    cancel();
+    void goOn();
+  };
+
+  const ask = async (): Promise<void> => {
+    let there = false;
+    const probing = async (): Promise<void> => {
+      try {
+        await answer();
+        there = true;
+      } catch (error) {
+        failing.add(breaker);
+        throw error;
+      }
+    };
+    // Too early, or still down: both are reasons to ask again, and none that nobody knows.
+    await breaker.execute(probing).catch(() => undefined);
+    failing.delete(breaker);
+    if (state !== 'open') return;
+    // It is closed already, and does not say so once more.
+    if (mistaken && there) close();
+    else later(ask);
+  };
+
   const listeners = [
     breaker.onBreak(() => {
+      mistaken = false;
       // It opens anew, too, when it let a probe through that failed.
       if (state !== 'closed') return;
       state = 'open';
@@ -69,9 +95,9 @@ export function watchCircuit({ breaker, probe, every, clock, opened, closed }: C
     }),
     breaker.onReset(() => {
       if (state !== 'open') return;
-      state = 'closed';
-      cancel();
-      void goOn();
+      // One that counts some errors alone takes any other for a success, a probe's that has run too long included.
+      if (failing.has(breaker)) mistaken = true;
+      else close();
     }),
   ];
 

@@ -9,7 +9,7 @@ import {
   OnQueue,
   Subscriptions,
 } from '@nest-messaging/core';
-import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel';
+import { circuitBreaker, ConsecutiveBreaker, handleAll, handleType } from 'cockatiel';
 import { deferred } from '../../src/engine/deferred.js';
 import { eventually, start } from '../support/application.js';
 
@@ -191,6 +191,49 @@ describe('a subscription whose circuit opens', () => {
     expect(await told.promise).toMatchObject({ code: 'HANDLER_TIMEOUT' });
     expect(probes).toBeGreaterThan(1);
     end();
+  });
+
+  it('takes no probe that fails for one that succeeds, where its breaker counts other errors alone', async () => {
+    const breaker = circuitBreaker(handleType(TypeError), {
+      halfOpenAfter: 1,
+      breaker: new ConsecutiveBreaker(1),
+    });
+    let down = true;
+    let calls = 0;
+    let probes = 0;
+    @Injectable()
+    class Handler {
+      @OnQueue('mails')
+      send(): Promise<void> {
+        calls++;
+        return breaker.execute(() => {
+          if (down) throw new TypeError('503');
+        });
+      }
+      @OnQueue('letters')
+      print(): void {}
+    }
+    const { app, bus, events, until } = await start({ providers: [Handler] });
+    // Two that depend on the same: what one's probe is told is told to both.
+    for (const queue of ['mails', 'letters'])
+      app.get(Subscriptions).pauseWhileOpen({ queue }, breaker, {
+        every: 5,
+        probe() {
+          probes++;
+          if (down) throw new RangeError('no answer');
+        },
+      });
+    await bus.enqueue('mails', 1);
+    await until('paused');
+    await eventually(
+      async () => probes,
+      (count) => count >= 6,
+    );
+    expect(calls).toBe(1);
+    expect(events.map(({ type }) => type)).not.toContain('circuit-closed');
+    down = false;
+    await until('handled');
+    expect(calls).toBe(2);
   });
 
   it('goes on at once where nobody watches its circuit any more', async () => {
