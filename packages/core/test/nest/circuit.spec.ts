@@ -150,7 +150,7 @@ describe('a subscription whose circuit opens', () => {
   });
 
   it('asks no more once the application shuts down', async () => {
-    const { its, breaker, probes, Charges } = charging();
+    const { its, probes, Charges } = charging();
     its.down = true;
     const { bus, until, app } = await start({ providers: [Charges] });
     for (let n = 0; n < 3; n++) await bus.publish('order.placed', n);
@@ -161,7 +161,8 @@ describe('a subscription whose circuit opens', () => {
     );
     await app.close();
     const asked = probes.length;
-    await expect(breaker.execute(async () => {})).rejects.toThrow();
+    // So long that it would have been asked some times more.
+    await new Promise((resolve) => setTimeout(resolve, 100));
     expect(probes).toHaveLength(asked);
   });
 
