@@ -1,5 +1,5 @@
 import { context } from '@opentelemetry/api';
-import type { Instruments, Telemetry } from '@nest-messaging/core/engine';
+import { reportOnlooker, type Instruments, type Telemetry } from '@nest-messaging/core/engine';
 import { failingOf, type Failing } from './conventions.js';
 import { metricsOf, type Measured } from './metrics.js';
 import { tracesOf, type Underway } from './traces.js';
@@ -8,17 +8,25 @@ import { tracesOf, type Underway } from './traces.js';
 function ending(span: Underway, measured: Measured): (failing?: Failing) => void {
   const began = performance.now();
   return (failing) => {
-    span.end(failing);
-    measured((performance.now() - began) / 1_000, failing);
+    const seconds = (performance.now() - began) / 1_000;
+    try {
+      span.end(failing);
+    } finally {
+      // What is in flight would be so for ever.
+      measured(seconds, failing);
+    }
   };
 }
 
 /** Ends with the promise, whatever it was rejected with. */
 function endWith(promise: Promise<unknown>, end: (failing?: Failing) => void): void {
-  promise.then(
-    () => end(),
-    (error: unknown) => end(failingOf(error)),
-  );
+  promise
+    .then(
+      () => end(),
+      (error: unknown) => end(failingOf(error)),
+    )
+    // A span's processors run as it ends, and are the application's; unhandled, what one throws would end the process.
+    .catch(reportOnlooker);
 }
 
 /**

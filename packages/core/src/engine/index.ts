@@ -20,7 +20,14 @@ export {
   type TakeDeadLettersOptions,
 } from './dead-letter-office.js';
 export { createEngine, type Engine, type EngineHealth, type EngineOptions } from './engine.js';
-export { toAll, type EngineEvent, type Handed, type Handling, type Observer } from './events.js';
+export {
+  reportOnlooker,
+  toAll,
+  type EngineEvent,
+  type Handed,
+  type Handling,
+  type Observer,
+} from './events.js';
 export type { Followed, Instruments, Run, Telemetry } from './instruments.js';
 export { examineConnection } from './examination.js';
 export {
