@@ -96,6 +96,9 @@ export function metricsOf(connection: Followed): Metrics {
   );
 
   const ofHandler = (handed: Handed): Attributes => ({ ...ofConnection, ...handlerAttributes(handed) });
+  /** Each message of a batch ends as its own, whatever became of the batch. */
+  const countAttempt = (handled: Handed, failing?: Failing): void =>
+    consumed.add(1, outcomeOf(operationAttributes(connection, PROCESSING, handled), failing));
   const ofDestination = ({ destination }: Pick<Message, 'destination'>): Attributes => ({
     ...ofConnection,
     [ATTRIBUTE.destination]: destination.name,
@@ -119,10 +122,8 @@ export function metricsOf(connection: Followed): Metrics {
       const running = ofHandler(handled);
       inFlight.add(attempts.length, running);
       return (took, failing) => {
-        const outcome = outcomeOf(attributes, failing);
         inFlight.add(-attempts.length, running);
-        consumed.add(attempts.length, outcome);
-        processing.record(took, outcome);
+        processing.record(took, outcomeOf(attributes, failing));
       };
     },
     settle(handed, settlement) {
@@ -132,18 +133,31 @@ export function metricsOf(connection: Followed): Metrics {
     observe(event) {
       switch (event.type) {
         case 'handled': {
+          countAttempt(event);
           const { publishedAt } = event.message;
           // The publisher's clock may be ahead of this one.
           if (publishedAt !== undefined)
             age.record(Math.max(0, Date.now() - publishedAt) / 1_000, ofHandler(event));
           return;
         }
-        case 'retried':
-          return retried.add(1, outcomeOf(ofHandler(event), failingOf(event.error)));
-        case 'dead-lettered':
-          return deadLettered.add(1, outcomeOf(ofHandler(event), failingOf(event.error)));
+        case 'retried': {
+          const failing = failingOf(event.error);
+          countAttempt(event, failing);
+          return retried.add(1, outcomeOf(ofHandler(event), failing));
+        }
+        case 'dead-lettered': {
+          const failing = failingOf(event.error);
+          // One that killed its process too often was not tried once more.
+          if (event.duration !== undefined) countAttempt(event, failing);
+          return deadLettered.add(1, outcomeOf(ofHandler(event), failing));
+        }
         case 'discarded':
+          if (event.duration !== undefined) countAttempt(event, failingOf(event.error));
           return discarded.add(1, ofHandler(event));
+        case 'released':
+          // Without an error it was interrupted, or had not begun.
+          if (event.error !== undefined) countAttempt(event, failingOf(event.error));
+          return;
         case 'expired':
           return expired.add(1, ofHandler(event));
         case 'overload':

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable, type Type } from '@nestjs/common';
-import { defineEvent, Discard, OnEvent, type EventBus } from '@nest-messaging/core';
+import { BatchContext, defineEvent, Discard, OnEvent, type EventBus } from '@nest-messaging/core';
 import { AT_ONCE, start, type Running } from './support/application.js';
 import { record, type Recording } from './support/recording.js';
 
@@ -80,6 +80,24 @@ describe('metrics', () => {
     expect(await recording.value('messaging.client.consumed.messages', handled)).toBe(1);
     expect(await recording.value('messaging.process.duration', handled)).toBe(1);
     expect(await recording.value('nest_messaging.message.age', handled)).toBe(1);
+  });
+
+  it('count each message of a batch by what became of it', async () => {
+    @Injectable()
+    class Rows {
+      @OnEvent('m.row', { batch: { size: 3, wait: '10s' }, retry: { attempts: 1 } })
+      insert(_: unknown[], batch: BatchContext): void {
+        batch.fail(batch.messages[0]!, new TypeError('no'));
+      }
+    }
+    const bus = await run(Rows);
+    for (let row = 0; row < 3; row++) await bus.publish('m.row', row);
+    const why = { ...of('m.row'), 'error.type': 'TypeError' };
+    await eventually('nest_messaging.dead_lettered.messages', why, 1);
+    expect(await recording.value('messaging.client.consumed.messages', why)).toBe(1);
+    // The batch itself has succeeded.
+    expect(await recording.value('messaging.process.duration', why)).toBeUndefined();
+    expect(await recording.total('messaging.client.consumed.messages', of('m.row'))).toBe(3);
   });
 
   it('tell what is in flight and what is pending, while it is', async () => {

@@ -21,6 +21,8 @@ export interface Recording {
   until(name: string, fits?: (span: ReadableSpan) => boolean): Promise<ReadableSpan>;
   /** The value of one metric at these attributes: a sum, or how many a histogram has counted. */
   value(metric: string, attributes: Attributes): Promise<number | undefined>;
+  /** The sum of one metric over all that has these attributes. */
+  total(metric: string, attributes: Attributes): Promise<number>;
   /** Every metric by name, with the attributes that it was told of. */
   metrics(): Promise<ReadonlyMap<string, readonly Attributes[]>>;
   reset(): void;
@@ -53,6 +55,10 @@ export function record(): Recording {
       .flatMap((scope) => scope.metrics);
     return new Map(all.map(({ descriptor, dataPoints }) => [descriptor.name, dataPoints as Point[]]));
   };
+  const points = async (metric: string, attributes: Attributes): Promise<number[]> =>
+    ((await collected()).get(metric) ?? [])
+      .filter((one) => Object.entries(attributes).every(([name, value]) => one.attributes[name] === value))
+      .map(({ value }) => (typeof value === 'object' ? value.count : value));
   const named = (name: string): ReadableSpan[] =>
     spans.getFinishedSpans().filter((span) => span.name === name);
 
@@ -68,13 +74,9 @@ export function record(): Recording {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     },
-    async value(metric, attributes) {
-      const points = (await collected()).get(metric) ?? [];
-      const point = points.find((one) =>
-        Object.entries(attributes).every(([name, value]) => one.attributes[name] === value),
-      );
-      return typeof point?.value === 'object' ? point.value.count : point?.value;
-    },
+    value: async (metric, attributes) => (await points(metric, attributes))[0],
+    total: async (metric, attributes) =>
+      (await points(metric, attributes)).reduce((sum, value) => sum + value, 0),
     async metrics() {
       return new Map(
         [...(await collected())].map(([name, points]) => [name, points.map(({ attributes }) => attributes)]),
