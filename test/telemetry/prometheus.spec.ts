@@ -166,6 +166,14 @@ describe('what Prometheus gets', () => {
     expect(wanted.filter((label) => !labels.has(label))).toEqual([]);
   });
 
+  it.each(alerts.filter(({ expr }) => expr.includes('increase(')))(
+    'is seen by “$title” from its first sample on, which is no increase to Prometheus',
+    ({ expr }) => {
+      const [, name] = /increase\((\w+)\[10m\]\)/.exec(expr)!;
+      expect(expr).toContain(`(${name} unless ${name} offset 10m) > 0`);
+    },
+  );
+
   it('is all that the documentation says there is', () => {
     const documented = [...read('../telemetry.md').matchAll(/^\| `((?:nest_)?messaging\.[a-z_.]+)`/gm)].map(
       ([, name]) => name!,

@@ -95,6 +95,9 @@ export function metricsOf(connection: Followed): Metrics {
     'Times that the broker was lost.',
   );
 
+  // There from the beginning, so that the first of them is seen as an increase.
+  for (const each of [unsettled, gaps, disconnections]) each.add(0, ofConnection);
+
   const ofHandler = (handed: Handed): Attributes => ({ ...ofConnection, ...handlerAttributes(handed) });
   /** Each message of a batch ends as its own, whatever became of the batch. */
   const countAttempt = (handled: Handed, failing?: Failing): void =>

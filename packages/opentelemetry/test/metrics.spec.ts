@@ -167,6 +167,13 @@ describe('metrics', () => {
     await eventually('nest_messaging.expired.messages', of('m.late'), 1);
   });
 
+  it('of a connection are there before anything happens, so that the first is seen as an increase', async () => {
+    await run();
+    const connection = { 'nest_messaging.connection': 'default' };
+    for (const name of ['gaps', 'disconnections', 'failed.settlements'])
+      expect(await recording.value(`nest_messaging.${name}`, connection)).toBe(0);
+  });
+
   it('have attributes that there are few of: a pattern for its topics, and no id', async () => {
     @Injectable()
     class Handler {
