@@ -273,7 +273,9 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
   return {
     resize(maxUnsettled) {
       gate.resize(maxUnsettled);
-      main.resize(maxUnsettled);
+      // See `requeue`: of those with one active consumer it would be another process's turn, with all that is in hand here
+      // still unsettled. So no more is delivered than at first, of which the gate lets in what may be.
+      main.resize(maxUnsettled, plan.turn === 'broker' ? 'next time' : 'now');
     },
     stop() {
       stopping ??= abandoning ?? Promise.race([stop(), abandoned]);

@@ -32,8 +32,11 @@ export interface Feed {
   start(): Promise<void>;
   /** Why nothing is delivered at present. */
   readonly trouble: string | undefined;
-  /** As many as this may be delivered and unsettled from now on, besides what is so already. */
-  resize(prefetch: number): void;
+  /**
+   * As many as this may be delivered and unsettled, besides what is so already: from now on, or, to keep the consumer that
+   * there is, from when the next channel opens.
+   */
+  resize(prefetch: number, when: 'now' | 'next time'): void;
   /** Takes no more. What was delivered can still be settled. */
   cancel(): Promise<void>;
   /** Closes the channel when all settlements before have reached the broker; it gets back what is unsettled. */
@@ -314,9 +317,9 @@ export function createFeed(parts: FeedParts): Feed {
         started = undefined;
       }
     },
-    resize(most) {
+    resize(most, when) {
       prefetch = most;
-      if (guarded) consuming?.resize();
+      if (guarded && when === 'now') consuming?.resize();
     },
     async cancel() {
       if (over()) return;

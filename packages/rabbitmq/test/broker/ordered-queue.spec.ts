@@ -43,3 +43,34 @@ describe('Ordered workers of a queue', () => {
     expect([first.texts, second.texts]).toEqual([['1'], ['2']]);
   });
 });
+
+describe('An ordered subscription', () => {
+  it('stays with its process where it is to have more or less in hand: what it holds is in order there', async () => {
+    const { open } = stage();
+    const sending = await open();
+    let letGo = (): void => undefined;
+    const door = new Promise<void>((resolve) => (letGo = resolve));
+    const first = await (
+      await open()
+    ).subscribe(
+      'a',
+      async () => {
+        await door;
+        return acknowledge;
+      },
+      { ordered: true, maxUnsettled: 5 },
+    );
+    const second = await (await open()).subscribe('a', undefined, { ordered: true, maxUnsettled: 5 });
+    for (let i = 0; i < 20; i++) await sending.publish('a', `${i}`);
+    await until(() => first.seen.length === 5, 'the first to have its hands full');
+    first.resize(2);
+    first.resize(8);
+    // Whoever had the turn by now would have taken the next ones.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(second.seen).toEqual([]);
+    letGo();
+    await until(() => first.seen.length === 20, 'the first to have all');
+    expect(first.texts.map(Number)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(second.seen).toEqual([]);
+  });
+});
