@@ -14,6 +14,7 @@ import { diagramOf } from './explanation-diagram.js';
 import { tableOf } from './explanation-table.js';
 import { featuresOf } from './messaging-feature.module.js';
 import type { MessagingModuleOptions } from './module-options.js';
+import { payloadIndex } from './parameters.js';
 import { publicationsOf, type Published } from './published.js';
 import type { inPlaceOf } from './retired.js';
 import { DEFAULT_CONNECTION, engineNamed, type Engines } from './runtime.js';
@@ -210,10 +211,12 @@ const declarationsOf = (handlers: readonly Declared[], connection: string): Hand
 /** Types that say nothing of a payload's shape. */
 const SHAPELESS: readonly unknown[] = [Object, String, Number, Boolean, Array, Promise];
 
-/** An undecorated first parameter is the payload. */
+/** Class of the parameter that is the payload. */
 function payloadType(metatype: Function | null, methodName: string): Function | undefined {
   const prototype = metatype?.prototype as object | undefined;
-  if (!prototype) return undefined;
-  const [first] = (Reflect.getMetadata('design:paramtypes', prototype, methodName) ?? []) as unknown[];
-  return typeof first === 'function' && !SHAPELESS.includes(first) ? first : undefined;
+  const index = metatype ? payloadIndex(metatype, methodName) : undefined;
+  if (!prototype || index === undefined) return undefined;
+  const types = (Reflect.getMetadata('design:paramtypes', prototype, methodName) ?? []) as unknown[];
+  const type = types[index];
+  return typeof type === 'function' && !SHAPELESS.includes(type) ? type : undefined;
 }

@@ -15,15 +15,25 @@ interface Parameter {
   readonly pipes: readonly unknown[];
 }
 
+const decoratedOf = (type: Function, methodName: string): Record<string, Parameter> =>
+  (Reflect.getMetadata(NEST_PARAMETERS, type, methodName) ?? {}) as Record<string, Parameter>;
+
+/** Which parameter is the whole payload; undefined where none is. */
+export function payloadIndex(type: Function, methodName: string): number | undefined {
+  const decorated = Object.entries(decoratedOf(type, methodName));
+  const asked = decorated.find(
+    ([key, { data }]) => key.startsWith(`${PAYLOAD}:`) && typeof data !== 'string',
+  );
+  if (asked) return asked[1].index;
+  return decorated.some(([, { index }]) => index === 0) ? undefined : 0;
+}
+
 /**
  * Nest fills, and pipes, decorated parameters only: an undecorated first is the payload, an undecorated second the context.
  * Answers whether there is a decorated one.
  */
 export function synthesiseParameters(type: Function, methodName: string): boolean {
-  const decorated = (Reflect.getMetadata(NEST_PARAMETERS, type, methodName) ?? {}) as Record<
-    string,
-    Parameter
-  >;
+  const decorated = decoratedOf(type, methodName);
   const taken = new Set(Object.values(decorated).map(({ index }) => index));
   const parameters = { ...decorated };
   if (!taken.has(0)) parameters[`${PAYLOAD}:0`] = { index: 0, pipes: [] };

@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { Injectable, Module, Scope, type Type } from '@nestjs/common';
+import { Ctx, Payload } from '@nestjs/microservices';
 import {
   ConnectionError,
   defineEvent,
   memory,
+  MessageContext,
   MessagingExplorer,
   MessagingModule,
   OnEvent,
@@ -230,6 +232,35 @@ describe('What an application needs', () => {
     const explorer = await explorerOf([Billing], { service: 'billing', broker: unreachable });
     const [{ findings }] = (await explorer.examine('default')) as [ExaminedConnection];
     expect(findings).toEqual([{ level: 'trouble', about: 'away', message: 'nothing listens at nowhere:1' }]);
+  });
+});
+
+describe('The class of a payload', () => {
+  class Order {}
+  class Address {}
+  @Injectable()
+  class Handlers {
+    @OnEvent('plain')
+    plain(_order: Order, _about: MessageContext): void {}
+
+    @OnEvent('turned')
+    turned(@Ctx() _about: MessageContext, @Payload() _order: Order): void {}
+
+    @OnEvent('part')
+    part(@Payload('address') _address: Address): void {}
+
+    @OnEvent('none')
+    none(): void {}
+  }
+
+  it('is that of the parameter that is the whole of it, wherever that stands', async () => {
+    const payloads = (await explorerOf([Handlers])).payloads();
+    expect(payloads.map(({ destination, type }) => [destination.name, type])).toEqual([
+      ['plain', Order],
+      ['turned', Order],
+      ['part', undefined],
+      ['none', undefined],
+    ]);
   });
 });
 
