@@ -36,13 +36,18 @@ export interface Dispatcher {
 }
 
 export function createDispatcher(parts: DispatcherParts): Dispatcher {
-  // Where the transport calls from is its affair: a publisher's own context must not become the handler's.
+  // Where the transport calls from is its affair: a publisher's own context must not become the handler's, nor that of
+  // whoever changes how many run.
   const outside = new AsyncResource('nest-messaging');
   const { batch } = parts.options;
   const { handle, resize } = batch ? createBatchDispatcher(parts, batch) : createSingleDispatcher(parts);
   const { following } = parts;
   const settle = following ? tellingOf(handle, parts, following) : handle;
-  return { handle: (delivery) => outside.runInAsyncScope(settle, undefined, delivery), resize };
+  return {
+    handle: (delivery) => outside.runInAsyncScope(settle, undefined, delivery),
+    // It may begin what waits.
+    resize: (concurrency) => outside.runInAsyncScope(resize, undefined, concurrency),
+  };
 }
 
 function tellingOf(

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import {
   describeSubscription,
   type Consumer,
@@ -95,11 +96,16 @@ export function createSubscription(parts: SubscriptionParts): SubscriptionHere {
   let loss: Loss | undefined;
   const circuits = new Set<() => void>();
 
+  /** Whoever resumes it, be it a request or a handler whose circuit closes: their context must not become its handlers'. */
+  const outside = new AsyncResource('nest-messaging');
+
   const isPaused = (): boolean => paused || open.size > 0;
 
   const told = (resolved: ResolvedHandlerOptions): Subscription => subscriptionOf(id.source, resolved);
 
-  async function subscribe(): Promise<void> {
+  const subscribe = (): Promise<void> => outside.runInAsyncScope(take);
+
+  async function take(): Promise<void> {
     stopping = new AbortController();
     const dispatcher = createDispatcher({
       ...parts,

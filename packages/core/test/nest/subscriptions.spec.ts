@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import {
@@ -149,6 +150,45 @@ describe('pausing', () => {
     const pausing = app.get(Subscriptions).pause(source);
     await expect(pausing).rejects.toBeInstanceOf(ConfigurationError);
     await expect(pausing).rejects.toThrow(message);
+  });
+
+  it('lets no handler run in the context of whoever resumed it, or changed how many run', async () => {
+    const operator = new AsyncLocalStorage<string>();
+    const held = deferred();
+    const { calls, record } = recorder();
+    @Injectable()
+    class Handler {
+      @OnEvent('a')
+      on(): void {
+        record('a', operator.getStore());
+      }
+      @OnEvent('row', { ordered: true, concurrency: 1, batch: { size: 1 } })
+      async insert([row]: unknown[]): Promise<void> {
+        record(row, operator.getStore());
+        if (row === 1) await held.promise;
+      }
+    }
+    const { app, bus } = await start({ providers: [Handler] });
+    const subscriptions = app.get(Subscriptions);
+    const called = (count: number) =>
+      eventually(
+        async () => calls.length,
+        (length) => length === count,
+      );
+    await subscriptions.pause({ topic: 'a' });
+    await operator.run('operator', () => subscriptions.resume({ topic: 'a' }));
+    await bus.publish('a', 1);
+    await called(1);
+    for (const row of [1, 2]) await bus.publish('row', row, { key: `${row}` });
+    await called(2);
+    await operator.run('operator', () => subscriptions.setConcurrency({ topic: 'row' }, 2));
+    await called(3);
+    held.resolve();
+    expect(calls).toEqual([
+      ['a', undefined],
+      [1, undefined],
+      [2, undefined],
+    ]);
   });
 
   it('is refused before the application has started and once it shuts down', async () => {
