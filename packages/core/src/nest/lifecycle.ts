@@ -3,6 +3,7 @@ import { ExternalContextCreator, type ModulesContainer } from '@nestjs/core';
 import type { Engine } from '../engine/index.js';
 import { findHandlers, findMistakenListeners } from './discovery.js';
 import { createInvoker } from './invoker.js';
+import type { MessagingExplorer } from './messaging-explorer.js';
 import type { inPlaceOf } from './retired.js';
 import { onSecondSignal } from './second-signal.js';
 import { DEFAULT_CONNECTION, engineNamed, type Engines } from './runtime.js';
@@ -26,6 +27,7 @@ export function createLifecycle(
   logger: Logger,
   drainTimeout: number,
   retired: readonly ReturnType<typeof inPlaceOf>[],
+  explorer: MessagingExplorer,
 ): Lifecycle {
   const all: readonly Engine[] = [...engines.values()];
   let ignoreSignals = (): void => undefined;
@@ -41,6 +43,7 @@ export function createLifecycle(
       });
     }
     for (const { connection, spec } of retired) engineNamed(engines, connection, spec.label).register(spec);
+    explorer.refusePublished();
     for (const label of findMistakenListeners(modules))
       logger.warn(
         `${label} is decorated with OnEvent of @nestjs/event-emitter, which this application does not use: import OnEvent from @nest-messaging/core`,

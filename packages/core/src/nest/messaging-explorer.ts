@@ -129,6 +129,21 @@ export class MessagingExplorer {
     return examined;
   }
 
+  /**
+   * @internal
+   * @throws {MessagingError} where something is said to be published that cannot be; handlers are refused as they register
+   */
+  refusePublished(): void {
+    for (const { connection = DEFAULT_CONNECTION } of featuresOf(this.#modules))
+      engineNamed(this.#engines, connection, 'MessagingModule.forFeature');
+    for (const engine of this.#engines.values()) {
+      const declared = publicationsOf(this.#published(engine.connection));
+      const { publications } = declared.length > 0 ? engine.explain([], declared) : { publications: [] };
+      const [refusal] = publications.flatMap(({ refusals }) => refusals);
+      if (refusal) throw new MessagingError(refusal.code, refusal.message);
+    }
+  }
+
   /** {@link explain} for people, at a terminal. */
   table(): string {
     return tableOf(this.explain());

@@ -172,12 +172,13 @@ function compose(
       },
       {
         provide: LIFECYCLE,
-        inject: [ENGINES, OPTIONS, ModulesContainer, ExternalContextCreator],
+        inject: [ENGINES, OPTIONS, ModulesContainer, ExternalContextCreator, MessagingExplorer],
         useFactory: (
           engines: Engines,
           options: MessagingModuleOptions,
           modules: ModulesContainer,
           nest: ExternalContextCreator,
+          explorer: MessagingExplorer,
         ): Lifecycle =>
           createLifecycle(
             engines,
@@ -186,6 +187,7 @@ function compose(
             new Logger('Messaging'),
             milliseconds(options.drainTimeout ?? '25s'),
             retiredOf(options),
+            explorer,
           ),
       },
       ...buses,

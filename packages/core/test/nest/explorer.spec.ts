@@ -187,6 +187,22 @@ describe('An application that was never started', () => {
     await expect(app.init()).rejects.toThrow(first!.message);
   });
 
+  it.each([
+    ['a name that cannot be', { publishes: ['bad topic'] }, /holds "bad topic": expected words/],
+    [
+      'a connection that is not there',
+      { publishes: ['a'], connection: 'nowhere' },
+      /the connection 'nowhere': valid are default/,
+    ],
+  ])('is refused, and does not start, where it says that it publishes to %s', async (_, feature, why) => {
+    @Module({ imports: [MessagingModule.forFeature(feature)] })
+    class Feature {}
+    const app = await compile({ imports: [Feature] });
+    const [refusal] = app.get(MessagingExplorer).explain().refusals;
+    expect(refusal!.message).toMatch(why);
+    await expect(app.init()).rejects.toThrow(refusal!.message);
+  });
+
   it('is explained the same when it has started', async () => {
     const app = await compile({ providers: [Billing] }, { service: 'billing' });
     const before = app.get(MessagingExplorer).explain();
