@@ -162,7 +162,7 @@ describe('the backlog', () => {
     expect(asked).toBe(2);
   });
 
-  it('says why it does not know, and keeps nobody waiting', async () => {
+  it('says why it does not know', async () => {
     const failing = watched(() => ({ backlog: () => Promise.reject(new Error('no right')) }));
     const silent = watched(() => ({ backlog: undefined }));
     const { app } = await start(

@@ -1,0 +1,47 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Subscription, Transport } from '@nest-messaging/core/contract';
+import { createBacklogs } from '../../src/engine/backlog.js';
+import { virtualClock } from '../../../testing/src/virtual-clock.js';
+
+const subscription: Subscription = {
+  source: { kind: 'queue', name: 'mails' },
+  group: 'shop',
+  ordered: false,
+  broadcast: false,
+  maxUnsettled: 1,
+};
+
+/** A transport of which nothing else is asked. */
+const telling = (backlog: () => Promise<number>): Transport => ({ name: 'stub', backlog }) as never;
+
+describe('backlogs', () => {
+  it('keep nobody waiting for a broker that does not answer', async () => {
+    const clock = virtualClock();
+    const backlogs = createBacklogs(
+      telling(() => new Promise(() => undefined)),
+      () => [subscription],
+      clock,
+    );
+    const asking = backlogs();
+    await clock.advance(5_000);
+    expect(await asking).toEqual([
+      { name: "queue 'mails'", reason: 'ConnectionError: stub did not answer within 5000 ms' },
+    ]);
+  });
+
+  it('are asked for anew when they are five seconds old, and not before', async () => {
+    const clock = virtualClock();
+    let asked = 0;
+    const backlogs = createBacklogs(
+      telling(async () => ++asked),
+      () => [subscription],
+      clock,
+    );
+    const messages = async () => (await backlogs())[0]!.messages;
+    expect(await messages()).toBe(1);
+    await clock.advance(4_999);
+    expect(await messages()).toBe(1);
+    await clock.advance(1);
+    expect(await messages()).toBe(2);
+  });
+});
