@@ -26,10 +26,9 @@ export function createHealthMemory(clock: Pick<Clock, 'now'>): HealthMemory {
     const state = stateOf(part);
     const since = before?.state === state ? before.since : clock.now();
     const message = part.ready || !inService ? undefined : part.reason;
-    const lastError =
-      message === undefined || message === before?.lastError?.message
-        ? before?.lastError
-        : { message, at: clock.now() };
+    // The same words in another outage are another error.
+    const same = before?.state === 'not ready' && message === before.lastError?.message;
+    const lastError = message === undefined || same ? before?.lastError : { message, at: clock.now() };
     return { state, since, lastError };
   }
 

@@ -91,8 +91,13 @@ describe('health', () => {
     state.part = { ready: false, reason: 'ECONNRESET' };
     const { lastError } = (await connectionOf(app)).parts[1]!;
     expect(lastError).toMatchObject({ message: 'ECONNRESET', at: expect.any(Number) });
+    expect((await connectionOf(app)).parts[1]!.lastError).toEqual(lastError);
     state.part = {};
     expect((await connectionOf(app)).parts[1]).toMatchObject({ ready: true, lastError });
+    // The same once more: it was wrong a moment ago, not when it was so first.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    state.part = { ready: false, reason: 'ECONNRESET' };
+    expect((await connectionOf(app)).parts[1]!.lastError!.at).toBeGreaterThan(lastError!.at);
   });
 
   it('is alive while a broker is away, and not where a part has given up', async () => {
