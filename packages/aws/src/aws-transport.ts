@@ -324,6 +324,12 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     return { name, ready: reason === undefined, ...(reason === undefined ? {} : { reason }) };
   };
 
+  /** Of no interest while it does its work, or the connection has more to say. */
+  const relayHealth = (): HealthPart[] => {
+    const reason = connection.up ? relay?.problem : undefined;
+    return reason === undefined ? [] : [{ name: `delays of '${service}'`, ready: false, reason }];
+  };
+
   return {
     name: 'aws',
     capabilities,
@@ -435,7 +441,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       return closing;
     },
     async health() {
-      const parts = [connection.health(), ...[...running].map(healthOf)];
+      const parts = [connection.health(), ...relayHealth(), ...[...running].map(healthOf)];
       return { ready: parts.every(({ ready }) => ready), parts };
     },
   };

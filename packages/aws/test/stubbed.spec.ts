@@ -99,6 +99,27 @@ describe('throttling', () => {
   });
 });
 
+describe('what passes on delayed messages', () => {
+  it('is not ready, and says why, where it may not read their queue', async () => {
+    let denied = true;
+    stub.on('ReceiveMessage', ({ input }) =>
+      denied && input.QueueUrl.endsWith('service--delay') ? refuse('AccessDeniedException') : 'usual',
+    );
+    await open({ longPoll: '1s' }).connect();
+    await until(async () => !(await isReady()), 'health to see it');
+    const { parts } = await transport.health();
+    expect(parts.filter(({ ready }) => !ready)).toEqual([
+      {
+        name: "delays of 'service'",
+        ready: false,
+        reason: expect.stringContaining("sqs:ReceiveMessage for queue 'service--delay'"),
+      },
+    ]);
+    denied = false;
+    await until(isReady, 'it to be ready again');
+  });
+});
+
 describe('credentials', () => {
   it('that expire are had anew from their provider, and what was published meanwhile arrives', async () => {
     let given = 0;
