@@ -6,8 +6,11 @@ const LONGEST_TEXT = 500;
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]+/g;
 
+/** Foreign text may hold line breaks, which would forge lines of a log. */
+export const oneLine = (text: string): string => text.replace(CONTROL, ' ').trim();
+
 function short(text: string): string {
-  const line = text.replace(CONTROL, ' ').trim();
+  const line = oneLine(text);
   return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT - 1)}…` : line;
 }
 

@@ -49,7 +49,7 @@ export {
   type HandlerDefaults,
   type HandlerOptions,
 } from './handler-options.js';
-export { failureOf } from './failure.js';
+export { failureOf, oneLine } from './failure.js';
 export { MessageContext } from './message-context.js';
 export type { SubscriptionState } from './subscription.js';
 export type { HandlerSpec } from './subscriptions.js';

@@ -1,5 +1,5 @@
 import type { Logger } from '@nestjs/common';
-import { failureOf, type EngineEvent, type Handling } from '../engine/index.js';
+import { failureOf, oneLine, type EngineEvent, type Handling } from '../engine/index.js';
 import { LogEntry } from './log-entry.js';
 
 /** One line, whatever was thrown: foreign text may hold line breaks that would forge others. */
@@ -39,7 +39,8 @@ function entryOf(
   const { message, group, attempt, duration, delay, error } = ended;
   const messageId = shown(message.id);
   const correlationId = message.correlationId === undefined ? undefined : shown(message.correlationId);
-  const topic = message.destination.name;
+  // Under a pattern it is whatever its publisher wrote.
+  const topic = shown(message.destination.name);
   const conversation = correlationId === undefined ? '' : ` (correlation ${correlationId})`;
   const why = 'error' in ended ? reason(error) : undefined;
   return new LogEntry(
@@ -62,14 +63,15 @@ export function logEvent(
         `disconnected from ${event.from}${event.error === undefined ? '' : `: ${reason(event.error)}`}`,
       );
     case 'blocked':
-      return logger.warn(`the broker blocks publishing: ${event.reason}`);
+      return logger.warn(`the broker blocks publishing: ${oneLine(event.reason)}`);
     case 'unblocked':
       return logger.log('the broker lets publish again');
     case 'warning':
-    case 'gap':
-      return logger.warn(
-        event.error === undefined ? event.message : `${event.message}: ${reason(event.error)}`,
-      );
+    case 'gap': {
+      // It may name a message, by an id that is a stranger's.
+      const message = oneLine(event.message);
+      return logger.warn(event.error === undefined ? message : `${message}: ${reason(event.error)}`);
+    }
     case 'settlement-failed':
       return logger.error(
         new LogEntry(

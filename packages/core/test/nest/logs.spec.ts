@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { ConsoleLogger, Injectable, type LoggerService } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { EventBus, MessagingModule, OnEvent } from '@nest-messaging/core';
+import type { Message } from '@nest-messaging/core/contract';
+import { logEvent } from '../../src/nest/log.js';
 import { eventually } from '../support/application.js';
 
 @Injectable()
@@ -92,5 +94,23 @@ describe('a line about a message', () => {
     expect(line.slice(1)).toEqual([undefined, 'Messaging']);
     expect(Object.assign({}, line[0])).toEqual({ msg: TEXT, ...FIELDS });
     expect(line[0]).toMatchObject({ message: TEXT });
+  });
+
+  it('is one line, whatever strangers write for an id or a topic', () => {
+    const lines: string[] = [];
+    const write = (line: unknown): void => void lines.push(String(line));
+    const logger = { log: write, warn: write, error: write };
+    const message: Message = {
+      id: 'm1\nforged 1',
+      destination: { kind: 'topic', name: 'order.placed\r\nforged 2' },
+      body: Buffer.from(''),
+      contentType: 'application/json',
+      headers: {},
+    };
+    const handling = { message, source: 'order.#', group: 'shop', attempt: 1 };
+    logEvent(logger, 'default', { type: 'dead-lettered', ...handling, error: new Error('no\nforged 3') });
+    logEvent(logger, 'default', { type: 'warning', message: `message ${message.id} came back` });
+    expect(lines).toHaveLength(2);
+    for (const line of lines) expect(line).not.toMatch(/[\r\n]/);
   });
 });
