@@ -125,6 +125,8 @@ export function createMembership(parts: MembershipParts): Membership {
     leaving.clear();
     assignedKeys = new Set();
     ticket = { group, memberId: forget ? '' : ticket.memberId, generation: -1 };
+    // The broker may let it wait to join for as long as others finish what they have, and it has nothing meanwhile.
+    problem ??= `consumer group '${group}' does not know this process any more; it joins again`;
     if (all.length > 0) holder.lost(all);
   };
 

@@ -245,6 +245,19 @@ describe('A member of a group', () => {
     expect(decodeMember(joins[1]!.metadata).owned).toEqual([]);
   });
 
+  it('that the broker no longer knows says so until it has joined again, however long that takes', async () => {
+    const { clock, broker, membership } = await joined();
+    broker.heartbeat = once(failure('UNKNOWN_MEMBER_ID'));
+    let meanwhile: string | undefined;
+    broker.join = () => {
+      meanwhile = membership.problem;
+      return undefined;
+    };
+    await clock.advance(1_000);
+    expect(meanwhile).toBe("consumer group 'g' does not know this process any more; it joins again");
+    expect(membership.problem).toBeUndefined();
+  });
+
   it('of an old generation loses all it had, and joins as the member that it is', async () => {
     const { clock, broker, log, joins } = await joined();
     broker.heartbeat = once(failure('ILLEGAL_GENERATION'));
