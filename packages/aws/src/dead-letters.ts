@@ -155,10 +155,7 @@ export function createDeadLetters({
   }
 
   /** Undefined if there is no such queue. */
-  const begin = async (
-    id: SubscriptionId,
-    signal: AbortSignal | undefined,
-  ): Promise<Look | undefined> => {
+  const begin = async (id: SubscriptionId, signal: AbortSignal | undefined): Promise<Look | undefined> => {
     const { dead } = subscriptionNames(owner, id, false);
     const endTurn = await turnAt(dead, signal);
     try {

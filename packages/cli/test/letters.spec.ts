@@ -74,7 +74,9 @@ describe('Dead letters on a terminal', () => {
   it('are shown with a time that is none, which is somebody else’s', () => {
     const at = 9_000_000_000_000_000;
     const odd = letter({}, { failure: { name: 'Error', message: '', at } });
-    expect(tableOf([odd, letter({ id: 'o-23' })])).toMatch(/^9000000000000000 .*\n2026-03-01T08:30:00.000Z  o-23/m);
+    expect(tableOf([odd, letter({ id: 'o-23' })])).toMatch(
+      /^9000000000000000 .*\n2026-03-01T08:30:00.000Z  o-23/m,
+    );
     expect(textOf(odd)).toMatch(/^failed +9000000000000000$/m);
   });
 

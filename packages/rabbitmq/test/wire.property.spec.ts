@@ -167,7 +167,11 @@ describe('any message', () => {
           position: `${end.failure.at}/${given.id}`,
         };
         expect(letter).toEqual(known);
-        const restored = delivered(restoredProperties({ service: 's' }, letter, origin, 1), given.body, COPIED);
+        const restored = delivered(
+          restoredProperties({ service: 's' }, letter, origin, 1),
+          given.body,
+          COPIED,
+        );
         expect(readDeadLetter(restored as never, { source, group: 'another' })).toMatchObject({
           ...known,
           position: `1/${given.id}`,

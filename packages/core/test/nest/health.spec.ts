@@ -78,10 +78,10 @@ describe('health', () => {
   it('says since when a subscription is paused, whenever it is asked', async () => {
     const { app } = await start({ providers: [Handler] });
     await app.get(Subscriptions).pause({ topic: 'a' });
-    const paused = Date.now();
     await new Promise((resolve) => setTimeout(resolve, 30));
+    const asked = Date.now();
     const { parts } = await connectionOf(app);
-    expect(parts.find((part) => part.paused)!.since).toBeLessThan(paused + 20);
+    expect(parts.find((part) => part.paused)!.since).toBeLessThan(asked);
   });
 
   it('remembers the last error of a part that is ready again', async () => {
