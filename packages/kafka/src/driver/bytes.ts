@@ -156,14 +156,14 @@ export function byteReader(bytes: Buffer): ByteReader {
       return buffer.readBigInt64BE(reader.position - 8);
     },
     varint() {
-      let value = 0;
-      let scale = 1;
-      for (;;) {
-        const byte = buffer.readUInt8(reader.position);
-        reader.position += 1;
+      let byte = buffer[pass(1)]!;
+      // Nearly all are: a record has some fifteen of them.
+      if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+      let value = byte & 0x7f;
+      for (let scale = 0x80; ; scale *= 0x80) {
+        byte = buffer[pass(1)]!;
         value += (byte & 0x7f) * scale;
         if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-        scale *= 0x80;
       }
     },
     string() {
