@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- [memory|rabbitmq|kafka|aws …] [--quick]`: the module beside its peers, on brokers of its own. Results go
- * to `.tmp/bench`, and `docs/performance.md` is written from the last of each broker. With `--quick` all of it is shown to
- * work, and page and plots stay in `.tmp/bench/quick`. A figure that is void fails the run.
+ * `npm run bench -- [memory|rabbitmq|kafka|aws …] [--quick]`: the module beside its peers, on brokers of its own. Results and
+ * plots go to `docs/performance`, and `docs/performance.md` is written from the last of each broker. With `--quick` all of it
+ * is shown to work, and stays in `.tmp/bench`. A figure that is void fails the run.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -65,8 +65,8 @@ if (unknown.length > 0) {
 }
 
 const { quick } = values;
-const kept = join(root, '.tmp', 'bench', ...(quick ? ['quick'] : []));
-const docs = quick ? kept : join(root, 'docs');
+const docs = quick ? join(root, '.tmp', 'bench') : join(root, 'docs');
+const kept = join(docs, 'performance');
 // One of Kafka's clients asks for the newest.
 const node = await nodeBinary(Math.max(...supportedMajors), say);
 mkdirSync(kept, { recursive: true });
@@ -81,46 +81,59 @@ for (const [signal, code] of /** @type {const} */ ([
 
 let whole = true;
 for (const broker of BROKERS.filter((name) => positionals.length === 0 || positionals.includes(name))) {
-  running = await start[broker]();
-  const { url, on } = running;
-  say(`\n${on}:`);
-  try {
-    const extent = extentOf(broker, quick);
-    const all = { broker, url, extent, node, say };
-    const rows = await run(all);
-    const scaleRows = await scale(all);
-    whole &&= rows.every((row) => Object.keys(row.void).length === 0);
-    whole &&= scaleRows.every((row) => row.void === undefined);
-    /** @type {Results} */
-    const results = {
-      broker,
-      on,
-      ...(await circumstances()),
-      versions: versions(),
-      extent,
-      rows,
-      scale: scaleRows,
-    };
-    writeFileSync(join(kept, `${broker}.json`), JSON.stringify(results, undefined, 2));
-  } finally {
-    await running.remove();
-    running = undefined;
+  const extent = extentOf(broker, quick);
+  const { on, result: rows } = await onBroker(broker, (url) => run({ broker, url, extent, node, say }));
+  /** @type {import('./dist/scale.js').ScaleRow[]} */
+  const scaleRows = [];
+  for (let round = 0; round < extent.scale.rounds; round += 1) {
+    const { result } = await onBroker(broker, (url) => scale(round, { broker, url, extent, node, say }));
+    scaleRows.push(...result);
   }
+  whole &&= rows.every((row) => Object.keys(row.void).length === 0);
+  whole &&= scaleRows.every((row) => row.void === undefined);
+  /** @type {Results} */
+  const results = {
+    broker,
+    on,
+    ...(await circumstances()),
+    versions: versions(),
+    extent,
+    rows,
+    scale: scaleRows,
+  };
+  writeFileSync(join(kept, `${broker}.json`), JSON.stringify(results, undefined, 2));
 }
 
 /** @type {Results[]} */
 const all = BROKERS.map((broker) => join(kept, `${broker}.json`))
   .filter(existsSync)
   .map((file) => JSON.parse(readFileSync(file, 'utf8')));
-mkdirSync(join(docs, 'performance'), { recursive: true });
 writeFileSync(join(docs, 'performance.md'), page(all));
-for (const results of all) writeFileSync(join(docs, 'performance', `${results.broker}.svg`), plot(results));
+for (const results of all) writeFileSync(join(kept, `${results.broker}.svg`), plot(results));
 say(`\nWritten: ${join(docs, 'performance.md')}`);
 if (!whole) {
   console.error(
     'Some figures are void: messages were lost, or a measurement failed. The lines above say which.',
   );
   process.exitCode = 1;
+}
+
+/**
+ * Measures on a broker of its own.
+ * @template Result
+ * @param {BrokerName} broker
+ * @param {(url: string) => Promise<Result>} measure
+ */
+async function onBroker(broker, measure) {
+  running = await start[broker]();
+  const { url, on } = running;
+  say(`\n${on}:`);
+  try {
+    return { on, result: await measure(url) };
+  } finally {
+    await running.remove();
+    running = undefined;
+  }
 }
 
 async function circumstances() {

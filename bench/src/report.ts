@@ -8,7 +8,7 @@ import type { Row } from './run.js';
 import type { ScaleRow } from './scale.js';
 import { summary, type Summary } from './statistics.js';
 
-/** What a run leaves in `.tmp/bench`. */
+/** What a run leaves beside the plots. */
 export interface Results {
   readonly broker: BrokerName;
   /** The broker's name and version. */
