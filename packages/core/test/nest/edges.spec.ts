@@ -150,7 +150,7 @@ describe('publishing', () => {
     }));
 
   it('refuses at once what exceeds the room, and as much again that waits', async () => {
-    const { bus, app } = await start({}, { broker: stalled(), publish: { maxPending: 2, timeout: 50 } });
+    const { bus, app } = await start({}, { broker: stalled(), publish: { maxPending: 2, timeout: 1_000 } });
     const results = await Promise.allSettled(Array.from({ length: 10 }, () => bus.publish('a', 1)));
     const errors = results.map((result) =>
       result.status === 'rejected' ? (result.reason as Error) : undefined,
