@@ -11,6 +11,7 @@ import {
   describeSubscription,
   InvalidMessageError,
   noPosition,
+  sendTaken,
   takeOut,
   TopologyError,
   type Browsing,
@@ -307,7 +308,7 @@ export function createDeadLetters({
           const place = placeOf(message.key, message.id, 'redrive');
           const key = isFifo(home.name) && message.key !== undefined ? { key: message.key } : {};
           const copy = copyOf(raw, { id: message.id, ...topicMark(id.source, message), ...key });
-          await sending.toQueue(home.url, copy, place, 0, closed);
+          await sendTaken(clock, closed, (signal) => sending.toQueue(home.url, copy, place, 0, signal));
         },
       );
     },

@@ -1,6 +1,7 @@
 import {
   describeSubscription,
   noPosition,
+  sendTaken,
   takeOut,
   TopologyError,
   UnsupportedError,
@@ -66,8 +67,15 @@ export function createDeadLetters({
   /** Topics that letters were restored to. */
   const known = new Set<string>();
 
-  const read = (range: Range, onLeftOut?: (offset: number) => void): AsyncGenerator<StoredRecord> =>
-    readRange(client, { ...range, offset: range.first }, range.end, clock, closed, onLeftOut);
+  const read = (
+    range: Range,
+    signal: AbortSignal,
+    onLeftOut?: (offset: number) => void,
+  ): AsyncGenerator<StoredRecord> =>
+    readRange(client, { ...range, offset: range.first }, range.end, clock, signal, onLeftOut);
+
+  const send = (record: NewRecord): Promise<void> =>
+    sendTaken(clock, closed, (signal) => publisher.send({ record: () => record, needs: [] }, signal));
 
   const rangesOf = async (topic: string, after?: string): Promise<Range[]> => {
     const from = after === undefined ? [] : offsetsIn(after);
@@ -84,9 +92,9 @@ export function createDeadLetters({
     }));
   };
 
-  const goneFrom = async (range: Range): Promise<Set<number>> => {
+  const goneFrom = async (range: Range, signal: AbortSignal): Promise<Set<number>> => {
     const gone = new Set<number>();
-    for await (const record of read(range)) {
+    for await (const record of read(range, signal)) {
       if (!isNote(record)) continue;
       for (const offset of offsetsOf(record)) gone.add(offset);
     }
@@ -95,25 +103,29 @@ export function createDeadLetters({
 
   async function* lettersIn(
     range: Range,
+    signal: AbortSignal,
     onLeftOut: (offset: number) => void,
   ): AsyncGenerator<StoredRecord, undefined> {
-    const gone = await goneFrom(range);
-    for await (const record of read(range, onLeftOut))
+    const gone = await goneFrom(range, signal);
+    for await (const record of read(range, signal, onLeftOut))
       if (!isNote(record) && !gone.has(record.offset)) yield record;
   }
 
   /**
    * Those of all partitions, oldest first. Of each partition no more than one answer to a fetch is in memory.
+   * @param signal ends the wait for a partition that has no leader, too
    * @param onLeftOut told from where on a partition may have others that could not be read
    */
   async function* lettersOf(
     id: SubscriptionId,
     ranges: readonly Range[],
+    // A client that was closed refuses, and so ends any wait.
+    signal: AbortSignal = closed,
     onLeftOut: (range: Range, offset: number) => void = () => {},
   ): AsyncGenerator<Found, undefined> {
     const open = ranges.map((range) => ({
       range,
-      records: lettersIn(range, (offset) => onLeftOut(range, offset)),
+      records: lettersIn(range, signal, (offset) => onLeftOut(range, offset)),
       next: range.first,
     }));
     try {
@@ -160,10 +172,7 @@ export function createDeadLetters({
       const noted = await Promise.allSettled(
         Array.from(done, async ([{ partition }, those]) => {
           const offsets = those.map(({ record }) => record.offset);
-          await publisher.send(
-            { record: (): NewRecord => note(dead, partition, GONE, offsets), needs: [] },
-            closed,
-          );
+          await send(note(dead, partition, GONE, offsets));
           return those;
         }),
       );
@@ -174,9 +183,8 @@ export function createDeadLetters({
       };
     };
 
-    const count = await takeOut(lettersOf(id, ranges, keep), taking, settle, ({ range, record }) =>
-      keep(range, record.offset),
-    );
+    const letters = lettersOf(id, ranges, taking.signal, keep);
+    const count = await takeOut(letters, taking, settle, ({ range, record }) => keep(range, record.offset));
     const trimmed = [...left].filter(([{ first: from }, offset]) => offset > from);
     if (trimmed.length > 0)
       await client
@@ -195,10 +203,8 @@ export function createDeadLetters({
     async *browse(id, { select, signal, after, limit = Number.POSITIVE_INFINITY } = {}) {
       if (limit < 1) return;
       let left = limit;
-      for await (const { letter } of lettersOf(
-        id,
-        await rangesOf(subscriptionNames(owner, id).dead, after),
-      )) {
+      const ranges = await rangesOf(subscriptionNames(owner, id).dead, after);
+      for await (const { letter } of lettersOf(id, ranges, signal)) {
         signal?.throwIfAborted();
         if (!((await select?.(letter)) ?? true)) continue;
         yield letter;
@@ -210,8 +216,7 @@ export function createDeadLetters({
       const { retry } = subscriptionNames(owner, id);
       // Those of a key are in one partition, and are sent in their order: so they arrive in one, too.
       return take(id, taking, async ({ record, letter: { message } }) => {
-        const copy = copyForRetry(record, retry, { id: message.id });
-        await publisher.send({ record: () => copy, needs: [] }, closed);
+        await send(copyForRetry(record, retry, { id: message.id }));
       });
     },
 

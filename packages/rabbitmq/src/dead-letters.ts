@@ -5,6 +5,7 @@ import {
   describeSubscription,
   InvalidMessageError,
   noPosition,
+  sendTaken,
   takeOut,
   TopologyError,
   UnsupportedError,
@@ -23,7 +24,7 @@ import type { Connection } from './connection.js';
 import { copyProperties, restoredProperties } from './copy.js';
 import { CODE, lostConnection, replyCode } from './errors.js';
 import { createLooking, type Held, type Looking } from './looking.js';
-import type { Publisher } from './publisher.js';
+import type { Frame, Publisher } from './publisher.js';
 import { deadQueue, queueName, type Owner } from './topology.js';
 import { readDeadLetter } from './wire.js';
 
@@ -277,17 +278,15 @@ export function createDeadLetters({
         const move = async ({ raw, letter, acknowledge }: Found): Promise<void> => {
           const home = redrivenHome(letter, id);
           const properties = copyProperties(raw, letter.message.id, {});
-          await publisher.send(
-            () => ({
-              exchange: '',
-              routingKey: home,
-              body: raw.content,
-              properties: { ...properties, mandatory: true },
-              needs: [],
-            }),
-            // Then it is back among the dead letters: what is not sent yet would only come twice.
-            one.lost,
-          );
+          const frame = (): Frame => ({
+            exchange: '',
+            routingKey: home,
+            body: raw.content,
+            properties: { ...properties, mandatory: true },
+            needs: [],
+          });
+          // What is lost is back among the dead letters: what is not sent yet would only come twice.
+          await sendTaken(clock, one.lost, (signal) => publisher.send(frame, signal));
           acknowledge();
         };
         return takeOut(each(one, id), taking, (some) => inTurns(some, move));

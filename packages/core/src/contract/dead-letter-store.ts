@@ -77,7 +77,10 @@ export interface DeadLetterStore {
    * same message id, and never a loss. Answers how many.
    */
   redrive(subscription: SubscriptionId, taking?: Taking): Promise<number>;
-  /** Deletes them. Answers how many. */
+  /**
+   * Deletes them. Answers how many.
+   * @throws {ConnectionError} as `redrive`
+   */
   purge(subscription: SubscriptionId, taking?: Taking): Promise<number>;
   /**
    * Sets aside what was set aside before, as the newest: its redrive delivers body and headers as they were. Resolves

@@ -67,7 +67,7 @@ export type {
   Usage,
 } from './plan.js';
 export type { Failure, Settlement } from './settlement.js';
-export { takeOut, type Taken } from './taking.js';
+export { sendTaken, takeOut, type Taken } from './taking.js';
 export { createTurnstile, type Turnstile } from './turnstile.js';
 export type {
   Broker,

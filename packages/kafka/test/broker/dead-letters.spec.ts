@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import { systemClock } from '@nest-messaging/core/contract';
 import { createDeadLetters } from '../../src/dead-letters.js';
 import type { Client } from '../../src/driver/driver.js';
+import { startProxy } from '../proxy.js';
 import {
   acknowledge,
   deadLetter,
@@ -195,6 +196,36 @@ onEachDriver('Dead letters', (test) => {
     });
     expect(ids).toHaveLength(10);
     expect(Math.min(...offsets)).toBe(40);
+  });
+
+  test('are not waited with for a broker that goes away: one signal ends it, and none is lost', async (stage) => {
+    const application = await stage.open();
+    const probe = await withLetters(application, 20);
+    const proxy = await startProxy(stage.brokers[0]!);
+    stage.after(() => proxy.close());
+    const { transport } = await stage.open({ brokers: [proxy.address] });
+    probe.mend();
+    const controller = new AbortController();
+    let back = async (): Promise<void> => undefined;
+    let asked = 0;
+    const select = async (): Promise<boolean> => {
+      if (++asked === 10) {
+        back = await proxy.away();
+        controller.abort(new Error('as the test wants it'));
+      }
+      return true;
+    };
+    const { signal } = controller;
+    const began = performance.now();
+    await expect(transport.deadLetters.redrive(probe.subscription, { select, signal })).rejects.toThrow();
+    // A send, and a note of those before it.
+    expect(performance.now() - began).toBeLessThan(30_000);
+    expect(asked).toBe(10);
+    expect((await idsIn(application, probe)).length).toBeGreaterThanOrEqual(10);
+    await back();
+    await application.transport.deadLetters.redrive(probe.subscription);
+    await until(() => new Set(probe.texts.slice(20)).size === 20, 'all of them');
+    expect(await idsIn(application, probe)).toEqual([]);
   });
 
   test('of which nothing is noted when they are redriven come twice, under one id, and none is lost', async (stage) => {

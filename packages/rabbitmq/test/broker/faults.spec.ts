@@ -135,6 +135,25 @@ describe('A broker that', () => {
     expect(probe.texts).not.toContain('given up');
     expect((await application.transport.health()).ready).toBe(true);
   });
+
+  it('has a memory alarm keeps nobody waiting with a redrive until it is over, and loses none', async () => {
+    const { open } = stage();
+    const { transport, subscribe, publish } = await open();
+    const { deadLetters: letters } = transport;
+    let mended = false;
+    const probe = await subscribe('a', () => (mended ? acknowledge : deadLetter));
+    await publish('a', 'set aside');
+    const { subscription } = probe;
+    await until(async () => (await listed(letters, subscription, 1)).length === 1, 'its dead letter');
+    mended = true;
+    await broker.control('set_vm_memory_high_watermark', '0.0000001');
+    await expect(letters.redrive(subscription)).rejects.toMatchObject({ code: 'CONNECTION' });
+    expect(await listed(letters, subscription, 1)).toHaveLength(1);
+    await broker.control('set_vm_memory_high_watermark', '0.6');
+    expect(await letters.redrive(subscription)).toBe(1);
+    await until(() => probe.seen.length >= 2, 'it');
+    expect(await listed(letters, subscription, 1)).toEqual([]);
+  });
 });
 
 describe('A dead letter whose queue', () => {
