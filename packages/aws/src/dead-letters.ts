@@ -16,6 +16,7 @@ import {
   TopologyError,
   type Browsing,
   type Clock,
+  type DeadLetterContent,
   type DeadLetteredMessage,
   type DeadLetterStore,
   type SubscriptionId,
@@ -235,9 +236,18 @@ export function createDeadLetters({
     yield* kept;
   }
 
-  /** Where a letter came from; what SQS itself moved does not say. */
-  const homeOf = async (id: SubscriptionId, origin: string | undefined): Promise<Queue> =>
-    queues.ensure(origin ?? subscriptionNames(owner, id, false).queue, { what: describeSubscription(id) });
+  /**
+   * The name of the queue where a letter came from; what SQS itself moved does not say.
+   * @throws {InvalidMessageError} if that is none of its subscription's
+   */
+  const homeOf = (id: SubscriptionId, { message, origin }: DeadLetterContent): string => {
+    const [standard, fifo] = [false, true].map((ordered) => subscriptionNames(owner, id, ordered).queue);
+    if (origin === undefined) return standard!;
+    if (origin === standard || origin === fifo) return origin;
+    throw new InvalidMessageError(
+      `dead letter ${message.id} comes from '${origin}', and ${describeSubscription(id)} is '${standard}' or '${fifo}': give its own subscription`,
+    );
+  };
 
   /** The letter with its body, wherever that is, or why that cannot be had. */
   const whole = async (id: SubscriptionId, { raw, letter }: Found): Promise<DeadLetteredMessage> => {
@@ -303,8 +313,9 @@ export function createDeadLetters({
             onGone?.(letter);
           },
         },
-        async ({ raw, letter: { message, origin } }) => {
-          const home = await homeOf(id, origin);
+        async ({ raw, letter }) => {
+          const home = await queues.ensure(homeOf(id, letter), { what: describeSubscription(id) });
+          const { message } = letter;
           const place = placeOf(message.key, message.id, 'redrive');
           const key = isFifo(home.name) && message.key !== undefined ? { key: message.key } : {};
           const copy = copyOf(raw, { id: message.id, ...topicMark(id.source, message), ...key });
@@ -315,13 +326,10 @@ export function createDeadLetters({
 
     purge: (id, taking) => take(id, taking, async () => {}),
 
-    async restore(id, { message, failure, attempts, group, firstFailedAt, origin }, signal = closed) {
-      const { dead, queue: standard } = subscriptionNames(owner, id, false);
-      const { queue: fifo } = subscriptionNames(owner, id, true);
-      if (origin !== undefined && origin !== standard && origin !== fifo)
-        throw new InvalidMessageError(
-          `dead letter ${message.id} comes from '${origin}', and ${describeSubscription(id)} is '${standard}' or '${fifo}': give its own subscription`,
-        );
+    async restore(id, letter, signal = closed) {
+      const { message, failure, attempts, group, firstFailedAt, origin } = letter;
+      homeOf(id, letter);
+      const { dead } = subscriptionNames(owner, id, false);
       const queue = queues.known(dead) ?? (await queues.find(dead));
       if (!queue)
         throw new TopologyError(

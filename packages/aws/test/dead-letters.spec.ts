@@ -16,6 +16,7 @@ function letters(...ids: string[]) {
   const seconds: Record<string, number[]> = {};
   const sent: string[] = [];
   const failing = new Set<string>();
+  const origins: Record<string, string> = {};
   const answers: Record<string, (input: any) => object> = {
     GetQueueAttributesCommand: () => ({ Attributes: { ApproximateNumberOfMessages: `${visible.length}` } }),
     ReceiveMessageCommand: () => ({
@@ -24,7 +25,15 @@ function letters(...ids: string[]) {
         ReceiptHandle: `handle of ${MessageId}`,
         Body: MessageId,
         Attributes: { SentTimestamp: '1' },
-        MessageAttributes: { ce: { DataType: 'String', StringValue: JSON.stringify({ id: MessageId }) } },
+        MessageAttributes: {
+          ce: { DataType: 'String', StringValue: JSON.stringify({ id: MessageId }) },
+          ...(MessageId in origins && {
+            nm: {
+              DataType: 'String',
+              StringValue: JSON.stringify({ to: { kind: 'queue', name: origins[MessageId] } }),
+            },
+          }),
+        },
       })),
     }),
     ChangeMessageVisibilityBatchCommand({ Entries }) {
@@ -64,7 +73,7 @@ function letters(...ids: string[]) {
     } as unknown as Sending,
     payloads: {} as Payloads,
   });
-  return { clock, store, there, seconds, sent, failing };
+  return { clock, store, there, seconds, sent, failing, origins };
 }
 
 describe('dead letters in hand', () => {
@@ -92,6 +101,17 @@ describe('dead letters in hand', () => {
     expect(seconds['c']).toEqual([...Array(6).fill(300), 0]);
     await clock.advance('10m');
     expect(seconds['c']).toHaveLength(7);
+  });
+
+  it('go to their own queue alone, whatever they say', async () => {
+    const { store, sent, origins, there } = letters('a', 'b', 'c');
+    Object.assign(origins, { a: 'work', b: 'another', c: 'work.fifo' });
+    await expect(store.redrive(id)).rejects.toMatchObject({
+      code: 'INVALID_MESSAGE',
+      message: "dead letter b comes from 'another', and queue 'work' is 'work' or 'work.fifo': give its own subscription",
+    });
+    expect(sent).toEqual(['a', 'c']);
+    expect([...there]).toEqual(['b']);
   });
 
   it('that cannot be deleted when the subscription has them come twice, under one id', async () => {

@@ -17,7 +17,7 @@ import { askForEach } from './at-a-time.js';
 import type { Client, NewRecord, StoredRecord } from './driver/driver.js';
 import { readRange } from './fetching.js';
 import type { Publisher } from './publisher.js';
-import { subscriptionNames, type Owner } from './topology.js';
+import { subscriptionNames, takesFrom, type Owner } from './topology.js';
 import { copyForRetry, isNote, note, readDeadLetter, restoredDeadLetter } from './wire.js';
 
 export interface DeadLettersParts {
@@ -224,7 +224,7 @@ export function createDeadLetters({
 
     async restore(id, letter, signal = closed) {
       const { dead } = subscriptionNames(owner, id);
-      const record = restoredDeadLetter(dead, letter);
+      const record = restoredDeadLetter(dead, letter, (topic) => takesFrom(owner, id, topic));
       // Asked about before, since a broker may make any topic that is written to.
       if (!known.has(dead) && !(await client.leaders([dead])).has(dead))
         throw new TopologyError(

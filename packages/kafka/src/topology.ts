@@ -1,6 +1,7 @@
 import {
   destinationName,
   isPattern,
+  matches as covers,
   MARKER,
   subscriptionName,
   type Destination,
@@ -53,6 +54,14 @@ export function subscriptionNames(
           .map((word) => WILDCARDS[word] ?? word)
           .join('.');
   return { group: base, retry: `${base}${MARKER}retry`, dead: `${base}${MARKER}dead` };
+}
+
+/** Whether a topic is one that a subscription takes its messages from. */
+export function takesFrom(owner: Pick<Owner, 'namespace'>, id: SubscriptionId, topic: string): boolean {
+  if (topic === subscriptionNames(owner, id).retry) return true;
+  if (!isPattern(id.source.name)) return topic === topicName(owner, id.source);
+  const event = eventOfTopic(owner, topic);
+  return event !== undefined && covers(id.source.name, event);
 }
 
 /** What waits: retries of a group, and delayed messages of a service. A group has its service's name by default. */

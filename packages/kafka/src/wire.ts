@@ -235,13 +235,25 @@ function originOf(found: Readonly<Record<string, string>>): string | undefined {
   return ORIGIN.test(origin) ? origin : undefined;
 }
 
-/** A dead letter made anew of what is known of it. @throws {InvalidMessageError} if nothing here is called so */
-export function restoredDeadLetter(topic: string, letter: DeadLetterContent): NewRecord {
+/**
+ * A dead letter made anew of what is known of it.
+ * @param takesFrom whether a topic is one of its subscription's
+ * @throws {InvalidMessageError} if it comes from elsewhere
+ */
+export function restoredDeadLetter(
+  topic: string,
+  letter: DeadLetterContent,
+  takesFrom: (topic: string) => boolean,
+): NewRecord {
   const { message, origin, ...obituary } = letter;
   const [, from, partition, offset] = (origin === undefined ? undefined : ORIGIN.exec(origin)) ?? [];
   if (origin !== undefined && from === undefined)
     throw new InvalidMessageError(
       `dead letter ${message.id} comes from '${origin}': expected topic/partition/offset, as Kafka's have it; leave it out`,
+    );
+  if (from !== undefined && !takesFrom(from))
+    throw new InvalidMessageError(
+      `dead letter ${message.id} comes from topic '${from}', and what is to go to '${topic}' never lay there: give its own subscription`,
     );
   const record = toRecord(topic, message);
   return {

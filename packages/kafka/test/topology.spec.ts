@@ -9,6 +9,7 @@ import {
   matching,
   ownTopics,
   subscriptionNames,
+  takesFrom,
   topicName,
   type Owner,
 } from '../src/topology.js';
@@ -51,6 +52,21 @@ describe('Names on the broker', () => {
       retry: 'shop.invoices--queue--retry',
       dead: 'shop.invoices--queue--dead',
     });
+  });
+
+  it('tell whether a subscription may have taken a message from there', () => {
+    const from = (name: string, topic: string): boolean =>
+      takesFrom(owner, { source: { kind: 'topic', name }, group: 'billing' }, topic);
+    expect(from('order.placed', 'shop.order.placed')).toBe(true);
+    expect(from('order.placed', 'shop.billing.order.placed--retry')).toBe(true);
+    expect(from('order.placed', 'shop.order.paid')).toBe(false);
+    expect(from('order.placed', 'shop.mail.order.placed--retry')).toBe(false);
+    expect(from('order.placed', 'order.placed')).toBe(false);
+    expect(from('order.*', 'shop.order.paid')).toBe(true);
+    expect(from('order.*', 'shop.cart.left')).toBe(false);
+    expect(from('#', 'shop.invoices--queue')).toBe(false);
+    expect(takesFrom(owner, { source: invoices, group: 'billing' }, 'shop.invoices--queue')).toBe(true);
+    expect(takesFrom(owner, { source: invoices, group: 'billing' }, 'shop.invoices')).toBe(false);
   });
 
   it('spell wildcards with what Kafka allows, so that each pattern has names of its own', () => {

@@ -146,7 +146,9 @@ describe('any message', () => {
           message: expected(given),
           origin: `${record.topic}/${record.partition}/${record.offset}`,
         });
-        expect(readDeadLetter(await fetched(restoredDeadLetter(dead, told)), id, owner)).toEqual(told);
+        expect(readDeadLetter(await fetched(restoredDeadLetter(dead, told, () => true)), id, owner)).toEqual(
+          told,
+        );
         const again = await fetched(copyForRetry(letter, retry, { id: given.id }));
         expect(read(again, source, owner)).toEqual({
           message: expected(given),

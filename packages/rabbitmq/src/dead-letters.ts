@@ -25,7 +25,7 @@ import { copyProperties, restoredProperties } from './copy.js';
 import { CODE, lostConnection, replyCode } from './errors.js';
 import { createLooking, type Held, type Looking } from './looking.js';
 import type { Frame, Publisher } from './publisher.js';
-import { deadQueue, queueName, type Owner } from './topology.js';
+import { deadBeside, deadQueue, ownQueues, queueName, type Owner } from './topology.js';
 import { readDeadLetter } from './wire.js';
 
 export interface DeadLettersParts {
@@ -232,23 +232,44 @@ export function createDeadLetters({
     );
   };
 
-  /** Both must be there, or what is restored could not be redriven. */
-  const checkPlace = async (id: SubscriptionId, home: string): Promise<void> => {
-    const check = async (name: string): Promise<boolean> =>
-      look(id, false, async ({ channel }) => {
-        await (await channel()).checkQueue(name);
-        return true;
-      });
-    const dead = deadQueue(owner, id);
-    if (!(await check(dead)))
-      throw new TopologyError(
-        `queue '${dead}' does not exist: there is nowhere to set aside what is of ${describeSubscription(id)}`,
-      );
-    if (!(await check(home)))
-      throw new InvalidMessageError(
-        `a dead letter of ${describeSubscription(id)} comes from '${home}', and there is no such queue to redrive it to: expected the queue of its handler`,
-      );
+  /** On a channel of its own, which the broker closes where there is none. */
+  const isThere = async ({ channel }: Look, queue: string): Promise<boolean> => {
+    try {
+      await (await channel()).checkQueue(queue);
+      return true;
+    } catch (error) {
+      if (replyCode(error) === CODE.notFound) return false;
+      throw error;
+    }
   };
+
+  /**
+   * A handler's queue may be called anything (`rabbitmq.queue`), and only its process knows how: but not as another
+   * subscription's, which has dead letters of its own.
+   */
+  const checkHome = async (one: Look, id: SubscriptionId, home: string): Promise<void> => {
+    const own = ownQueues(owner, id);
+    if (own.includes(home)) return;
+    const dead = deadBeside(home);
+    if (dead !== undefined && !(await isThere(one, dead))) return;
+    throw new InvalidMessageError(
+      `a dead letter of ${describeSubscription(id)} comes from '${home}', which is ${dead === undefined ? "the module's own" : "another subscription's"}: expected '${own.join("' or '")}', or the queue that its handler names under rabbitmq`,
+    );
+  };
+
+  /** Both must be there, or what is restored could not be redriven. */
+  const checkPlace = (id: SubscriptionId, home: string): Promise<void> =>
+    look(id, undefined, async (one) => {
+      if (!(await isThere(one, one.queue)))
+        throw new TopologyError(
+          `queue '${one.queue}' does not exist: there is nowhere to set aside what is of ${describeSubscription(id)}`,
+        );
+      await checkHome(one, id, home);
+      if (!(await isThere(one, home)))
+        throw new InvalidMessageError(
+          `a dead letter of ${describeSubscription(id)} comes from '${home}', and there is no such queue to redrive it to: expected the queue of its handler`,
+        );
+    });
 
   return {
     close,
@@ -275,8 +296,15 @@ export function createDeadLetters({
 
     redrive(id, taking = {}) {
       const work = (one: Look): Promise<number> => {
+        const homes = new Map<string, Promise<void>>();
+        const checked = (home: string): Promise<void> => {
+          const checking = homes.get(home) ?? checkHome(one, id, home);
+          homes.set(home, checking);
+          return checking;
+        };
         const move = async ({ raw, letter, acknowledge }: Found): Promise<void> => {
           const home = redrivenHome(letter, id);
+          await checked(home);
           const properties = copyProperties(raw, letter.message.id, {});
           const frame = (): Frame => ({
             exchange: '',

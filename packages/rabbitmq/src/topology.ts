@@ -56,8 +56,28 @@ export const eventsExchange = ({ namespace }: Pick<Owner, 'namespace'>): string 
 export const queueName = ({ namespace }: Pick<Owner, 'namespace'>, name: string): string =>
   destinationName(namespace, { kind: 'queue', name });
 
+const ORDERED = `${MARKER}ordered`;
+
 export const deadQueue = ({ namespace }: Pick<Owner, 'namespace'>, id: SubscriptionId): string =>
   `${subscriptionName(namespace, id)}${MARKER}dead`;
+
+/** What the module calls the queue that a subscription takes from; a queue of one order has a name of its own. */
+export const ownQueues = ({ namespace }: Pick<Owner, 'namespace'>, id: SubscriptionId): readonly string[] => {
+  const base = subscriptionName(namespace, id);
+  return [base, `${base}${ORDERED}`];
+};
+
+/** What the module has for itself: no handler takes from these. */
+const MODULE_QUEUE = new RegExp(`${MARKER}(dead|suspect|turn|strays|sink|delay-\\d+|live-[^.]+)$`);
+
+/**
+ * Where the dead letters of a queue's subscription are, if it is a subscription's: the module makes both. Undefined for
+ * a queue that is the module's own.
+ */
+export const deadBeside = (queue: string): string | undefined =>
+  MODULE_QUEUE.test(queue)
+    ? undefined
+    : `${queue.endsWith(ORDERED) ? queue.slice(0, -ORDERED.length) : queue}${MARKER}dead`;
 
 /** What the module needs on the broker for its own use, by the service that owns it. */
 export function serviceName({ namespace, service }: Owner, suffix: string): string {
@@ -130,7 +150,7 @@ export function planSubscription(
   const own = options.queue === undefined;
   // Senders to a queue do not know how it is handled, so it has one name and one kind for all.
   const single = ordered && own && source.kind === 'topic';
-  const queue = options.queue ?? (single ? `${base}${MARKER}ordered` : base);
+  const queue = options.queue ?? (single ? `${base}${ORDERED}` : base);
   const dead = deadQueue(owner, subscription);
   const suspect = type === 'quorum' ? `${base}${MARKER}suspect` : undefined;
   const resources: Resource[] = [];

@@ -209,6 +209,19 @@ export const brokenDeadLetters: readonly Broken[] = [
       restore: (...about) => restore(...about).catch(() => {}),
     })),
   ),
+  broken('sets aside again what comes from another’s place', () => {
+    const places = new Set<string | undefined>();
+    return letters(({ browse, restore }) => ({
+      async *browse(...about) {
+        for await (const letter of browse(...about)) {
+          places.add(letter.origin);
+          yield letter;
+        }
+      },
+      restore: (about, { origin, ...letter }, signal) =>
+        restore(about, places.has(origin) ? letter : { ...letter, origin }, signal),
+    }));
+  }),
   broken('forgets dead letters with the process that set them aside', () =>
     around((transport) => {
       const used: About[] = [];

@@ -209,6 +209,9 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'sets aside again what is of nobody': [
     'Nothing is set aside for a subscription that does not exist, nor for one that it is not of',
   ],
+  'sets aside again what comes from another’s place': [
+    'Nothing is set aside for a subscription that does not exist, nor for one that it is not of',
+  ],
   'forgets dead letters with the process that set them aside': [
     'Dead letters outlive the process that set them aside',
   ],

@@ -75,6 +75,8 @@ export interface DeadLetterStore {
    * one after the other, where the broker can keep an order. What fails again meanwhile is not returned once more. Each
    * is gone from here only when the subscription has it: who is interrupted between the two leaves a duplicate with the
    * same message id, and never a loss. Answers how many.
+   * @throws {InvalidMessageError} if one would have to go elsewhere, since its `origin` is none of this subscription's
+   * @throws {ConnectionError} in bounded time, if the broker goes away: what it has not confirmed stays
    */
   redrive(subscription: SubscriptionId, taking?: Taking): Promise<number>;
   /**

@@ -97,6 +97,40 @@ describe('dead letters that are set aside again', () => {
   });
 });
 
+describe('dead letters that say they come from elsewhere', () => {
+  it('go to no other subscription, whoever says so, and to any queue that no other has', async () => {
+    const { application, deadLetters, connection, queue, ids } = await withLetters(1);
+    const other = await application.subscribe('order', () => acknowledge, { group: 'other' });
+    const { mark } = stage();
+    const [letter] = await listed(deadLetters, id, 1);
+    expect(await deadLetters.purge(id)).toBe(1);
+    const channel = await connection.createConfirmChannel();
+    const origins = [`${mark}.other.order`, `${mark}.other.order--ordered`, `${mark}.other.order--dead`];
+    for (const origin of origins) {
+      const refused = { code: 'INVALID_MESSAGE', message: expect.stringContaining(`comes from '${origin}'`) };
+      await expect(deadLetters.restore(id, { ...letter!, origin })).rejects.toMatchObject(refused);
+      const headers = { 'nm-queue': origin };
+      channel.sendToQueue(`${queue}--dead`, Buffer.from('x'), { messageId: '7', headers });
+      await channel.waitForConfirms();
+      await expect(deadLetters.redrive(id)).rejects.toMatchObject(refused);
+      expect(await ids()).toEqual([7]);
+      expect(await deadLetters.purge(id)).toBe(1);
+    }
+    expect(other.seen).toEqual([]);
+    // As a handler names it under `rabbitmq`: one that is the module's by no name, whose handler may be elsewhere.
+    const legacy = `${mark}.legacy.work`;
+    await channel.assertQueue(legacy, {
+      autoDelete: false,
+      durable: false,
+      exclusive: false,
+      expires: 60_000,
+    });
+    await deadLetters.restore(id, { ...letter!, origin: legacy });
+    expect(await deadLetters.redrive(id)).toBe(1);
+    expect((await channel.deleteQueue(legacy)).messageCount).toBe(1);
+  });
+});
+
 describe('dead letters that are looked at', () => {
   it('end where others take them away meanwhile', async () => {
     const { deadLetters, connection, queue } = await withLetters(300);

@@ -370,6 +370,15 @@ export const deadLetters = concern('Dead letters', (states) => {
       await assert.rejects(letters.restore(subscription, { ...stray, origin: 'nowhere' }), {
         code: 'INVALID_MESSAGE',
       });
+      // Another's place is none of it either, though it is there.
+      const other = await application.subscribe(stage.topic('other'), { group: stage.group('other') }, () =>
+        deadLetter(),
+      );
+      await application.publish(stage.topic('other'));
+      const others = () => application.deadLetters(other.subscription);
+      await stage.until(async () => (await others()).length === 1, 'the dead letter of another');
+      const [{ origin }] = (await others()) as [Awaited<ReturnType<typeof others>>[0]];
+      await assert.rejects(letters.restore(subscription, { ...stray, origin }), { code: 'INVALID_MESSAGE' });
       const controller = new AbortController();
       const reason = new Error('as the test wants it');
       controller.abort(reason);
