@@ -115,6 +115,7 @@ export function networked(inner: Broker, forgets: Forgetfulness = {}): Networked
       capabilities: { ...transport.capabilities, replay: 'emulated' },
       planner: transport.planner,
       deadLetters: {
+        check: (...about) => transport.deadLetters.check(...about),
         browse: (...about) => transport.deadLetters.browse(...about),
         redrive: (...about) => transport.deadLetters.redrive(...about),
         purge: (...about) => transport.deadLetters.purge(...about),

@@ -335,6 +335,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     capabilities,
     planner: createPlanner(owner, options, capabilities),
     deadLetters: {
+      check: (id) => administering(id, () => deadLetters.check(id)),
       async *browse(id, browsing) {
         checkOpen();
         try {

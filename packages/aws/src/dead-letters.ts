@@ -259,6 +259,15 @@ export function createDeadLetters({
     }
   };
 
+  const placeFor = async (id: SubscriptionId): Promise<Queue> => {
+    const { dead } = subscriptionNames(owner, id, false);
+    const queue = await queues.find(dead);
+    if (queue) return queue;
+    throw new TopologyError(
+      `queue '${dead}' does not exist: there is nowhere to set aside what is of ${describeSubscription(id)}`,
+    );
+  };
+
   const take = async (
     id: SubscriptionId,
     taking: Taking | undefined,
@@ -285,6 +294,10 @@ export function createDeadLetters({
   };
 
   return {
+    async check(id) {
+      await placeFor(id);
+    },
+
     async *browse(id, browsing = {}) {
       const { limit, bodies = true, after } = browsing;
       if (after !== undefined && !POSITION.test(after)) throw noPosition(after);
@@ -329,12 +342,7 @@ export function createDeadLetters({
     async restore(id, letter, signal = closed) {
       const { message, failure, attempts, group, firstFailedAt, origin } = letter;
       homeOf(id, letter);
-      const { dead } = subscriptionNames(owner, id, false);
-      const queue = queues.known(dead) ?? (await queues.find(dead));
-      if (!queue)
-        throw new TopologyError(
-          `queue '${dead}' does not exist: there is nowhere to set aside what is of ${describeSubscription(id)}`,
-        );
+      const queue = queues.known(subscriptionNames(owner, id, false).dead) ?? (await placeFor(id));
       const parcel = toParcel(message, {
         id: message.id,
         failure: shortened(failure),

@@ -67,6 +67,14 @@ export function createDeadLetters({
   /** Topics that letters were restored to. */
   const known = new Set<string>();
 
+  const check = async (id: SubscriptionId): Promise<void> => {
+    const { dead } = subscriptionNames(owner, id);
+    if ((await client.leaders([dead])).has(dead)) return;
+    throw new TopologyError(
+      `topic '${dead}' does not exist, or the user may not see it: there is nowhere to set aside what is of ${describeSubscription(id)}`,
+    );
+  };
+
   const read = (
     range: Range,
     signal: AbortSignal,
@@ -200,6 +208,8 @@ export function createDeadLetters({
   };
 
   return {
+    check,
+
     async *browse(id, { select, signal, after, limit = Number.POSITIVE_INFINITY } = {}) {
       if (limit < 1) return;
       let left = limit;
@@ -226,10 +236,7 @@ export function createDeadLetters({
       const { dead } = subscriptionNames(owner, id);
       const record = restoredDeadLetter(dead, letter, (topic) => takesFrom(owner, id, topic));
       // Asked about before, since a broker may make any topic that is written to.
-      if (!known.has(dead) && !(await client.leaders([dead])).has(dead))
-        throw new TopologyError(
-          `topic '${dead}' does not exist, or the user may not see it: there is nowhere to set aside what is of ${describeSubscription(id)}`,
-        );
+      if (!known.has(dead)) await check(id);
       known.add(dead);
       await publisher.send({ record: () => record, needs: [] }, signal);
     },

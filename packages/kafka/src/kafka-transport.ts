@@ -375,6 +375,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   };
 
   const deadLetters: DeadLetterStore = {
+    check: (id) => about(id, (now) => now.deadLetters.check(id)),
     async *browse(id, browsing) {
       const now = checkOpen();
       try {

@@ -257,13 +257,17 @@ export function createDeadLetters({
     );
   };
 
+  const checkDead = async (one: Look, id: SubscriptionId): Promise<void> => {
+    if (await isThere(one, one.queue)) return;
+    throw new TopologyError(
+      `queue '${one.queue}' does not exist: there is nowhere to set aside what is of ${describeSubscription(id)}`,
+    );
+  };
+
   /** Both must be there, or what is restored could not be redriven. */
   const checkPlace = (id: SubscriptionId, home: string): Promise<void> =>
     look(id, undefined, async (one) => {
-      if (!(await isThere(one, one.queue)))
-        throw new TopologyError(
-          `queue '${one.queue}' does not exist: there is nowhere to set aside what is of ${describeSubscription(id)}`,
-        );
+      await checkDead(one, id);
       await checkHome(one, id, home);
       if (!(await isThere(one, home)))
         throw new InvalidMessageError(
@@ -273,6 +277,8 @@ export function createDeadLetters({
 
   return {
     close,
+
+    check: (id) => look(id, undefined, (one) => checkDead(one, id)),
 
     async *browse(id, browsing = {}) {
       const { limit = Number.POSITIVE_INFINITY } = browsing;

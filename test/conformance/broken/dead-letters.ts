@@ -1,9 +1,10 @@
-import type {
-  DeadLetterContent,
-  DeadLetteredMessage,
-  DeadLetterStore,
-  Taking,
-  Transport,
+import {
+  TopologyError,
+  type DeadLetterContent,
+  type DeadLetteredMessage,
+  type DeadLetterStore,
+  type Taking,
+  type Transport,
 } from '@nest-messaging/core/contract';
 import {
   acknowledge,
@@ -250,6 +251,23 @@ export const brokenDeadLetters: readonly Broken[] = [
         }
         if (found === 0) throw new Error('no such queue');
       },
+    })),
+  ),
+  broken('has a place for dead letters of anybody', () => letters(() => ({ check: async () => {} }))),
+  broken('has a place for dead letters only while there are some', () =>
+    letters(({ browse, check }) => ({
+      async check(about) {
+        await check(about);
+        if ((await all(browse(about))).length === 0) throw new Error('no such queue');
+      },
+    })),
+  ),
+  broken('does not say which place for dead letters there is not', () =>
+    letters(({ check }) => ({
+      check: (about) =>
+        check(about).catch(() => {
+          throw new TopologyError('there is none');
+        }),
     })),
   ),
   broken('purges all, whatever is chosen', () =>

@@ -217,6 +217,15 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   ],
   'has no dead letters for queues': ['A queue has dead letters as a topic has'],
   'fails where there are no dead letters': ['A subscription without dead letters has an empty list'],
+  'has a place for dead letters of anybody': [
+    'A subscription without dead letters can be told from one that does not exist',
+  ],
+  'has a place for dead letters only while there are some': [
+    'A subscription without dead letters can be told from one that does not exist',
+  ],
+  'does not say which place for dead letters there is not': [
+    'A subscription without dead letters can be told from one that does not exist',
+  ],
   'purges all, whatever is chosen': ['Dead letters can be purged, all or by id'],
   'redrives all, whatever is chosen': ['Only those asked for are redriven', HUNDRED],
   'redrives the newest first': [

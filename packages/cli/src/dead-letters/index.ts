@@ -10,7 +10,7 @@ import { addShow } from './show.js';
 
 const EXAMPLES = `
 Whose they are is said as the handler says it: --topic, with --group if it has
-one of its own, or --queue. A broker's URL is best given as BROKER_URL, where
+one of its own, or --queue; a name that nobody has ends with 1. A broker's URL is best given as BROKER_URL, where
 others on the machine do not see it.
 
 Examples:

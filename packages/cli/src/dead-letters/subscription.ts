@@ -1,10 +1,11 @@
 import { Option, type Command } from 'commander';
-import { ConfigurationError } from '@nest-messaging/core';
+import { ConfigurationError, TopologyError } from '@nest-messaging/core';
 import {
   checkName,
   checkTopicOrPattern,
   systemClock,
   type SubscriptionId,
+  type Transport,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
 import { createDeadLetterOffice, type DeadLetterOffice } from '@nest-messaging/core/engine';
@@ -46,6 +47,10 @@ interface Located {
 function located({ url, service, namespace, topic, queue, group }: SubscriptionOptions): Located {
   if (url === undefined)
     throw new UsageError('--url is missing, and BROKER_URL is not set: say which broker');
+  if (/^memory:/i.test(url))
+    throw new UsageError(
+      '--url memory: is a broker in the memory of the process that has it, and this one has none: give the URL of another',
+    );
   if (service === undefined)
     throw new UsageError('--service is missing: the name that MessagingModule.forRoot is given');
   const source =
@@ -89,12 +94,27 @@ const tell =
     say(`warning: ${error instanceof Error ? `${message}: ${error.message}` : message}\n`);
   };
 
+/** A name that nobody has looks like one whose letters are all mended. */
+async function checkPlace({ deadLetters }: Transport, { place: { namespace }, id }: Located): Promise<void> {
+  try {
+    await deadLetters.check(id);
+  } catch (cause) {
+    if (!(cause instanceof TopologyError)) throw cause;
+    const names = id.source.kind === 'queue' ? '--queue' : '--topic, --group (else --service)';
+    throw new TopologyError(
+      `${cause.message}; check ${names}, --namespace (${namespace ?? 'there is none'}) and --url`,
+      { cause },
+    );
+  }
+}
+
 /** Whoever waits for a stream hears of an abort, and not why. */
 const isAbort = (error: unknown): boolean => (error as Error | undefined)?.name === 'AbortError';
 
 /**
  * Connects for as long as `act` takes.
  * @throws {UsageError} if it is unclear which subscription on which broker is meant
+ * @throws {TopologyError} if there is none of that name
  * @throws {InterruptedError} if it was told to end
  */
 export async function withDeadLetters<T>(
@@ -102,12 +122,14 @@ export async function withDeadLetters<T>(
   terminal: FullTerminal,
   act: (letters: Letters) => Promise<T>,
 ): Promise<T> {
-  const { place, id } = located(options);
+  const one = located(options);
+  const { place, id } = one;
   const transport = await openTransport(place, tell(terminal));
   const signal = terminal.interruption();
   try {
     await transport.connect();
     signal.throwIfAborted();
+    await checkPlace(transport, one);
     return await act({ office: createDeadLetterOffice(transport.deadLetters, systemClock), id, signal });
   } catch (error) {
     throw signal.aborted && isAbort(error) ? signal.reason : error;

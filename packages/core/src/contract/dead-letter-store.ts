@@ -63,6 +63,12 @@ export interface Taking extends Choice {
 /** Where a transport keeps dead letters. A subscription that has none, or does not exist, is empty. */
 export interface DeadLetterStore {
   /**
+   * Resolves if there is a place for the dead letters of such a subscription, be there any or not: for whoever may have
+   * mistyped its name, and would take it for one whose letters are all mended.
+   * @throws {TopologyError} naming the subscription and the place, if there is none
+   */
+  check(subscription: SubscriptionId): Promise<void>;
+  /**
    * Those that are here when it begins, oldest first. A broker that keeps no order, and cannot tell what comes
    * meanwhile, has both as nearly as it can, and the order exactly where `limit` is given. Takes none away, however
    * often it is called and wherever it is left, and has a bounded number of them in memory. Until it is left, others

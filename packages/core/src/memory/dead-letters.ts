@@ -25,6 +25,14 @@ interface Chosen {
 export function deadLettersOf(hub: Hub, environment: Environment, closed: AbortSignal): DeadLetterStore {
   const nameOf = (id: SubscriptionId): string => subscriptionName(environment.namespace, id);
 
+  const existing = (id: SubscriptionId): SubscriptionQueue => {
+    const queue = hub.find(environment, id);
+    if (queue) return queue;
+    throw new TopologyError(
+      `${describeSubscription(id)} does not exist on the in-memory broker: nothing can be set aside for it`,
+    );
+  };
+
   async function* choose(
     id: SubscriptionId,
     { select, signal }: Choice,
@@ -60,6 +68,9 @@ export function deadLettersOf(hub: Hub, environment: Environment, closed: AbortS
   };
 
   return {
+    async check(id) {
+      existing(id);
+    },
     async *browse(id, browsing = {}) {
       let { limit: left = Number.POSITIVE_INFINITY } = browsing;
       if (left < 1) return;
@@ -73,11 +84,7 @@ export function deadLettersOf(hub: Hub, environment: Environment, closed: AbortS
     purge: (id, taking) => take(id, taking, () => {}),
     async restore(id, { origin, message, failure, attempts, group, firstFailedAt }, signal) {
       signal?.throwIfAborted();
-      const queue = hub.find(environment, id);
-      if (!queue)
-        throw new TopologyError(
-          `${describeSubscription(id)} does not exist on the in-memory broker: nothing can be set aside for it`,
-        );
+      const queue = existing(id);
       if (origin !== undefined && origin !== nameOf(id))
         throw new InvalidMessageError(
           `dead letter ${message.id} comes from '${origin}', and ${describeSubscription(id)} is '${nameOf(id)}': give its own subscription`,

@@ -162,6 +162,29 @@ export const deadLetters = concern('Dead letters', (states) => {
     assert.equal(await application.transport.deadLetters.purge(probe.subscription), 0);
   });
 
+  states(
+    'A subscription without dead letters can be told from one that does not exist',
+    async ({ open, topic, queue, group }) => {
+      const application = await open();
+      const { deadLetters: letters } = application.transport;
+      for (const source of [topic(), queue()]) {
+        const { subscription } = await application.subscribe(source);
+        await letters.check(subscription);
+      }
+      const mistyped = [
+        { source: { kind: 'topic', name: topic() }, group: group('mistyped') },
+        { source: { kind: 'topic', name: topic('mistyped') }, group: group() },
+        { source: queue('mistyped'), group: group() },
+      ] as const;
+      for (const id of mistyped)
+        await assert.rejects(letters.check(id), ({ code, message }: { code: string; message: string }) => {
+          assert.equal(code, 'TOPOLOGY');
+          assert.ok(message.includes(id.source.name), `'${message}' does not name the subscription`);
+          return true;
+        });
+    },
+  );
+
   states('Dead letters can be purged, all or by id', async ({ open, topic, until }) => {
     const application = await open();
     const { deadLetters: letters } = application.transport;
