@@ -116,6 +116,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     sending,
     payloads,
     clock,
+    report,
     closed: closed.signal,
   });
 

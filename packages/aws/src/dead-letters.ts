@@ -22,7 +22,9 @@ import {
   type SubscriptionId,
   type Taken,
   type Taking,
+  type TransportEvent,
 } from '@nest-messaging/core/contract';
+import { answered, isReceiptOver } from './errors.js';
 import { isFifo, subscriptionNames, type Owner } from './names.js';
 import type { Payloads } from './payloads.js';
 import type { Queue, Queues } from './queues.js';
@@ -37,6 +39,7 @@ export interface DeadLettersParts {
   readonly sending: Sending;
   readonly payloads: Payloads;
   readonly clock: Clock;
+  readonly report: (event: TransportEvent) => void;
   /** Aborts when the transport is closed. */
   readonly closed: AbortSignal;
 }
@@ -48,6 +51,8 @@ const PROLONG = 100_000;
 /** Letters in memory at a time. */
 const SLICE = 1_000;
 const ENTRIES = 10;
+/** Requests on their way at a time. */
+const AT_A_TIME = 8;
 
 interface Found {
   readonly raw: SqsMessage;
@@ -60,7 +65,7 @@ interface Look {
   /** All there are, some at a time, each time the oldest first. */
   readonly slices: AsyncGenerator<Found[], void, undefined>;
   readonly remove: (some: readonly Found[]) => Promise<Taken<Found>>;
-  /** Puts back what was not removed. */
+  /** Puts back what was not removed. Never rejects: what cannot be put back comes back by itself. */
   readonly end: () => Promise<void>;
 }
 
@@ -87,6 +92,7 @@ export function createDeadLetters({
   sending,
   payloads,
   clock,
+  report,
   closed,
 }: DeadLettersParts): DeadLetterStore {
   /** One look at a queue at a time, since what one has in hand another does not see. */
@@ -99,21 +105,44 @@ export function createDeadLetters({
     return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
   };
 
-  const setVisible = async ({ url }: Queue, handles: readonly string[], seconds: number): Promise<void> => {
-    await Promise.all(
-      inTens(handles).map((ten) =>
-        sqs.send(
-          new ChangeMessageVisibilityBatchCommand({
-            QueueUrl: url,
-            Entries: ten.map((ReceiptHandle, at) => ({
-              Id: `${at}`,
-              ReceiptHandle,
-              VisibilityTimeout: seconds,
-            })),
-          }),
-        ),
-      ),
-    );
+  /** Never rejects: answers of how many the time could not be changed, and why. */
+  const setVisible = async (
+    { url }: Queue,
+    handles: readonly string[],
+    seconds: number,
+  ): Promise<{ readonly count: number; readonly error: unknown }> => {
+    let count = 0;
+    let error: unknown;
+    let away = false;
+    const change = async (ten: readonly string[]): Promise<readonly unknown[]> => {
+      const Entries = ten.map((ReceiptHandle, at) => ({
+        Id: `${at}`,
+        ReceiptHandle,
+        VisibilityTimeout: seconds,
+      }));
+      try {
+        if (away) return ten.map(() => error);
+        const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries });
+        return outcomes(ten.length, await sqs.send(command));
+      } catch (failure) {
+        // Whoever did not answer would not answer to the others either, each time as late.
+        away ||= !answered(failure);
+        return ten.map(() => failure);
+      }
+    };
+    // One iterator for all: whoever is free takes the next.
+    const left = inTens(handles).values();
+    const worker = async (): Promise<void> => {
+      for (const ten of left)
+        for (const failure of await change(ten)) {
+          // One that is over has been taken by another, or is seen again already.
+          if (failure === undefined || isReceiptOver(failure)) continue;
+          count++;
+          error ??= failure;
+        }
+    };
+    await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+    return { count, error };
   };
 
   const found = (raw: SqsMessage, id: SubscriptionId): Found => {
@@ -171,7 +200,7 @@ export function createDeadLetters({
       /** Who redrives slowly looks for long. What cannot be prolonged is seen by others, and is tried again. */
       const prolong = (): void => {
         cancel = clock.schedule(() => {
-          void setVisible(queue, [...held.values()], LOOK).catch(() => {});
+          void setVisible(queue, [...held.values()], LOOK);
           prolong();
         }, PROLONG);
       };
@@ -195,17 +224,21 @@ export function createDeadLetters({
               }
             } catch (error) {
               failure ??= { error };
+              if (!answered(error)) break;
             }
           }
           return { gone, failure };
         },
         async end() {
           cancel();
-          try {
-            await setVisible(queue, [...held.values()], 0);
-          } finally {
-            endTurn();
-          }
+          const { count: stuck, error } = await setVisible(queue, [...held.values()], 0);
+          endTurn();
+          if (stuck > 0)
+            report({
+              type: 'warning',
+              message: `dead letters in ${dead} that were looked at and could not be put back at once: ${stuck}; they are seen again within ${LOOK} s`,
+              error,
+            });
         },
       };
     } catch (error) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SQSClient } from '@aws-sdk/client-sqs';
+import type { TransportEvent } from '@nest-messaging/core/contract';
 import { virtualClock } from '../../testing/src/virtual-clock.js';
 import { createDeadLetters } from '../src/dead-letters.js';
 import type { Payloads } from '../src/payloads.js';
@@ -8,7 +9,12 @@ import type { Sending } from '../src/sending.js';
 
 const id = { source: { kind: 'queue', name: 'work' }, group: 'group' } as const;
 
-/** What no emulator does: time passes while letters are in hand, and a deletion fails. */
+const throttled = Object.assign(new Error('Rate exceeded'), {
+  name: 'RequestThrottled',
+  $metadata: { httpStatusCode: 403 },
+});
+
+/** What no emulator does: time passes while letters are in hand, a deletion fails, requests are throttled. */
 function letters(...ids: string[]) {
   const clock = virtualClock();
   const there = new Set(ids);
@@ -17,6 +23,11 @@ function letters(...ids: string[]) {
   const sent: string[] = [];
   const failing = new Set<string>();
   const origins: Record<string, string> = {};
+  const throttles = { requests: false, entries: new Set<string>() };
+  let underway = 0;
+  const most = { underway: 0 };
+  const events: TransportEvent[] = [];
+  const of = ({ ReceiptHandle }: any): string => ReceiptHandle.slice('handle of '.length);
   const answers: Record<string, (input: any) => object> = {
     GetQueueAttributesCommand: () => ({ Attributes: { ApproximateNumberOfMessages: `${visible.length}` } }),
     ReceiveMessageCommand: () => ({
@@ -36,16 +47,23 @@ function letters(...ids: string[]) {
         },
       })),
     }),
-    ChangeMessageVisibilityBatchCommand({ Entries }) {
-      for (const { ReceiptHandle, VisibilityTimeout } of Entries) {
-        const one = ReceiptHandle.slice('handle of '.length) as string;
-        (seconds[one] ??= []).push(VisibilityTimeout);
-        if (VisibilityTimeout === 0) visible.push(one);
+    async ChangeMessageVisibilityBatchCommand({ Entries }) {
+      most.underway = Math.max(most.underway, ++underway);
+      await new Promise((resolve) => setImmediate(resolve));
+      underway--;
+      if (throttles.requests) throw throttled;
+      const failed = Entries.filter((entry: any) => throttles.entries.has(of(entry)));
+      const done = Entries.filter((entry: any) => !failed.includes(entry));
+      for (const entry of done) {
+        (seconds[of(entry)] ??= []).push(entry.VisibilityTimeout);
+        if (entry.VisibilityTimeout === 0) visible.push(of(entry));
       }
-      return {};
+      return {
+        Successful: done.map(({ Id }: any) => ({ Id })),
+        Failed: failed.map(({ Id }: any) => ({ Id, Code: 'RequestThrottled' })),
+      };
     },
     DeleteMessageBatchCommand({ Entries }) {
-      const of = ({ ReceiptHandle }: any): string => ReceiptHandle.slice('handle of '.length);
       const failed = Entries.filter((entry: any) => failing.has(of(entry)));
       const done = Entries.filter((entry: any) => !failed.includes(entry));
       for (const entry of done) there.delete(of(entry));
@@ -59,6 +77,7 @@ function letters(...ids: string[]) {
   const store = createDeadLetters({
     owner: { service: 'service' },
     clock,
+    report: (event) => events.push(event),
     closed: new AbortController().signal,
     sqs: {
       send: async (command: { constructor: { name: string }; input: unknown }) =>
@@ -73,7 +92,7 @@ function letters(...ids: string[]) {
     } as unknown as Sending,
     payloads: {} as Payloads,
   });
-  return { clock, store, there, seconds, sent, failing, origins };
+  return { clock, store, there, seconds, sent, failing, origins, throttles, events, most };
 }
 
 describe('dead letters in hand', () => {
@@ -108,7 +127,8 @@ describe('dead letters in hand', () => {
     Object.assign(origins, { a: 'work', b: 'another', c: 'work.fifo' });
     await expect(store.redrive(id)).rejects.toMatchObject({
       code: 'INVALID_MESSAGE',
-      message: "dead letter b comes from 'another', and queue 'work' is 'work' or 'work.fifo': give its own subscription",
+      message:
+        "dead letter b comes from 'another', and queue 'work' is 'work' or 'work.fifo': give its own subscription",
     });
     expect(sent).toEqual(['a', 'c']);
     expect([...there]).toEqual(['b']);
@@ -123,5 +143,46 @@ describe('dead letters in hand', () => {
     expect(await store.redrive(id)).toBe(1);
     expect(sent).toEqual(['a', 'b', 'b']);
     expect([...there]).toEqual([]);
+  });
+
+  it('that cannot be put back at once fail nobody who is done, and that is told', async () => {
+    const { store, throttles, there, events } = letters('a', 'b', 'c', 'd');
+    throttles.requests = true;
+    expect(await store.redrive(id, { select: ({ message }) => message.id === 'a' })).toBe(1);
+    expect([...there]).toEqual(['b', 'c', 'd']);
+    expect(events).toEqual([
+      {
+        type: 'warning',
+        message: expect.stringMatching(/work--dead .*: 3; .* within 300 s$/),
+        error: throttled,
+      },
+    ]);
+  });
+
+  it('are looked at one by one for which could not be put back', async () => {
+    const { store, throttles, seconds, events } = letters('a', 'b', 'c');
+    throttles.entries.add('b');
+    const found: string[] = [];
+    for await (const { message } of store.browse(id)) found.push(message.id);
+    expect(found).toEqual(['a', 'b', 'c']);
+    expect(seconds).toEqual({ a: [0], c: [0] });
+    expect(events).toMatchObject([
+      { message: expect.stringContaining(': 1;'), error: { name: 'RequestThrottled' } },
+    ]);
+  });
+
+  it('that cannot be put back hide no other failure', async () => {
+    const { store, failing, throttles } = letters('a');
+    failing.add('a');
+    throttles.requests = true;
+    await expect(store.redrive(id)).rejects.toMatchObject({ name: 'InternalError' });
+  });
+
+  it('are put back by a few requests at a time, however many they are', async () => {
+    const { store, most, seconds } = letters(...Array.from({ length: 950 }, (_, n) => `m${n}`));
+    for await (const _ of store.browse(id));
+    expect(Object.keys(seconds)).toHaveLength(950);
+    expect(most.underway).toBeGreaterThan(1);
+    expect(most.underway).toBeLessThanOrEqual(10);
   });
 });
