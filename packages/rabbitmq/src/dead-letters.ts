@@ -281,20 +281,18 @@ export function createDeadLetters({
     check: (id) => look(id, undefined, (one) => checkDead(one, id)),
 
     async *browse(id, browsing = {}) {
-      const { limit = Number.POSITIVE_INFINITY } = browsing;
-      let given = 0;
-      for (let again = true; given < limit; again = false) {
-        let skipped = 0;
+      let { after, limit: left = Number.POSITIVE_INFINITY } = browsing;
+      if (left < 1) return;
+      for (let again = true; ; again = false) {
         try {
-          for await (const letter of lookAt(id, browsing)) {
-            if (skipped++ < given) continue;
-            given++;
+          for await (const letter of lookAt(id, { ...browsing, after })) {
+            after = letter.position;
             yield letter;
-            if (given >= limit) return;
+            if (--left < 1) return;
           }
           return;
         } catch (error) {
-          // Looking changes nothing, so it may as well look again, from where it was.
+          // Looking changes nothing, so it may as well look again, from behind the last: others may have taken those before.
           if (!again || !(error instanceof ConnectionError && error.retryable)) throw error;
         }
       }

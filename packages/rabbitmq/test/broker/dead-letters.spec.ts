@@ -37,6 +37,15 @@ async function withLetters(count: number) {
   return { application, probe, deadLetters, ids, connection, queue };
 }
 
+/** Another application, whose way to the broker can be cut. */
+async function behindProxy() {
+  const { open, after } = stage();
+  const proxy = await startProxy(rabbitmqUrl());
+  after(() => proxy.close());
+  const { transport } = await open({ url: proxy.url });
+  return { proxy, letters: transport.deadLetters };
+}
+
 describe('dead letters in great number', () => {
   it('keep their order, however they are looked at', async () => {
     const { deadLetters, ids } = await withLetters(MANY);
@@ -183,16 +192,24 @@ describe('dead letters that are looked at', () => {
   });
 });
 
-describe('dead letters that are taken out when the connection is lost', () => {
-  /** Another application, whose way to the broker can be cut. */
-  async function behindProxy() {
-    const { open, after } = stage();
-    const proxy = await startProxy(rabbitmqUrl());
-    after(() => proxy.close());
-    const { transport } = await open({ url: proxy.url });
-    return { proxy, letters: transport.deadLetters };
-  }
+describe('dead letters that are looked at when the connection is lost', () => {
+  it('are shown on from the last one when it is back, whatever others took away before that', async () => {
+    const { deadLetters, ids } = await withLetters(100);
+    const { proxy, letters } = await behindProxy();
+    const found: number[] = [];
+    for await (const { message } of letters.browse(id)) {
+      if (found.push(Number(message.id)) !== 40) continue;
+      const back = await proxy.away();
+      await until(async () => (await ids()).length === 100, 'all to be in their place again');
+      const oldest = numbers.slice(0, 20).map(String);
+      expect(await deadLetters.purge(id, among(oldest))).toBe(20);
+      await back();
+    }
+    expect(found).toEqual(numbers.slice(0, 100));
+  });
+});
 
+describe('dead letters that are taken out when the connection is lost', () => {
   it('are not said to be gone, where the broker has not heard so', async () => {
     const { ids } = await withLetters(10);
     const { proxy, letters } = await behindProxy();
