@@ -1,4 +1,5 @@
-// A small application as compiled code, run by killed.spec.ts: its handler says what it gets, and hangs if `HANG` is set.
+// A small application as compiled code: its handler says what it gets and what it has done, takes `TAKES` milliseconds for
+// each, and hangs if `HANG` is set.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { MessagingModule, OnEvent } from '@nest-messaging/core';
@@ -13,9 +14,11 @@ class Handler {
   async on(_payload, { id, attempt }) {
     process.stdout.write(`handling ${id}, attempt ${attempt}\n`);
     if (process.env.HANG) await new Promise(() => undefined);
+    if (process.env.TAKES) await new Promise((resolve) => setTimeout(resolve, Number(process.env.TAKES)));
+    process.stdout.write(`handled ${id}\n`);
   }
 }
-OnEvent('order.placed')(
+OnEvent('order.placed', process.env.CONCURRENCY ? { concurrency: Number(process.env.CONCURRENCY) } : {})(
   Handler.prototype,
   'on',
   /** @type {TypedPropertyDescriptor<Handler['on']>} */ (

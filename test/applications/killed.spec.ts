@@ -1,9 +1,6 @@
 import { afterAll, expect, it } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { connect, type Channel } from 'amqplib';
 import { awsOptions, countInSqs, publishToSns, removeNamespace as removeFromAws } from '../support/aws.js';
 import { describeHere } from '../support/describe-here.js';
@@ -15,8 +12,7 @@ import {
   writeRecord,
 } from '../support/kafka.js';
 import { rabbitmqUrl, removeNamespace as removeFromRabbitmq } from '../support/rabbitmq.js';
-
-const consumer = fileURLToPath(new URL('./consumer.mjs', import.meta.url));
+import { startConsumer, type Consumer } from './consumer-process.js';
 
 interface Tried {
   readonly name: string;
@@ -98,37 +94,18 @@ const brokers: readonly Tried[] = [
 
 function survivesKilling({ env, publish, left, removeAll }: Tried): void {
   const namespace = `killed-${randomBytes(4).toString('hex')}`;
-  const children: ChildProcess[] = [];
+  const running: Consumer[] = [];
 
   afterAll(async () => {
-    for (const child of children) child.kill('SIGKILL');
+    for (const { child } of running) child.kill('SIGKILL');
     await removeAll(namespace);
   });
 
-  function run(more: Record<string, string>): { child: ChildProcess; said(text: string): Promise<void> } {
-    const child = spawn(process.execPath, [consumer], {
-      env: { ...process.env, NODE_OPTIONS: '', NAMESPACE: namespace, ...env(), ...more },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    children.push(child);
-    const lines: string[] = [];
-    const looking = new Set<() => void>();
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      lines.push(line);
-      looking.forEach((look) => look());
-    });
-    return {
-      child,
-      said: (text) =>
-        new Promise((resolve) => {
-          const look = (): void => {
-            if (lines.includes(text)) resolve();
-          };
-          looking.add(look);
-          look();
-        }),
-    };
-  }
+  const run = (more: Record<string, string>): Consumer => {
+    const consumer = startConsumer({ NAMESPACE: namespace, ...env(), ...more });
+    running.push(consumer);
+    return consumer;
+  };
 
   it('loses nothing: another one gets it, and no attempt is used up', async () => {
     const first = run({ HANG: 'yes' });

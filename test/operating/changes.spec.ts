@@ -1,13 +1,20 @@
-import { expect } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { ListSubscriptionsCommand, UnsubscribeCommand } from '@aws-sdk/client-sns';
 import { aws } from '@nest-messaging/aws';
-import { DeadLetters, defineEvent, EventBus, TopologyError } from '@nest-messaging/core';
+import {
+  DeadLetters,
+  defineEvent,
+  EventBus,
+  TopologyError,
+  type ExaminedConnection,
+} from '@nest-messaging/core';
 import { rabbitmq } from '@nest-messaging/rabbitmq';
 import { z } from 'zod';
-import { awsOptions, countInSqs, plainAws } from '../support/aws.js';
+import { awsEnvironment, awsOptions, countInSqs, plainAws } from '../support/aws.js';
 import { administrate } from '../support/kafka.js';
 import { rabbitmqUrl } from '../support/rabbitmq.js';
+import { ofShop, told } from './command-line.js';
 import { procedure } from './procedure.js';
 import {
   allBrokers,
@@ -21,6 +28,7 @@ import {
   rabbitMq,
   until,
   upTo,
+  type Tried,
 } from './stage.js';
 
 procedure('Upgrade a contract', () => {
@@ -131,6 +139,30 @@ const deleteSubscription: Readonly<Record<string, (namespace: string) => Promise
 };
 
 procedure('Retire a handler', () => {
+  const given = { ...process.env };
+  beforeAll(() => void Object.assign(process.env, awsEnvironment()));
+  afterAll(() => {
+    process.env = given;
+  });
+
+  /** Whether `doctor` names the subscription as one without a handler. */
+  async function isOrphaned(broker: Tried, namespace: string): Promise<boolean> {
+    const { code, out } = await told(
+      'doctor',
+      ...ofShop(broker, namespace),
+      '--handle',
+      'order.viewed',
+      '--json',
+    );
+    expect(code).toBe(0);
+    const [{ findings }] = JSON.parse(out) as [ExaminedConnection];
+    return findings.some(
+      ({ about, message }) =>
+        /\.shop\.order\.placed$|_shop_order_placed$/.test(about) &&
+        message.includes('no handler here has it'),
+    );
+  }
+
   for (const broker of [rabbitMq, apacheKafka, amazon])
     onEach(
       [broker],
@@ -148,11 +180,23 @@ procedure('Retire a handler', () => {
         await letters.purge({ topic: 'order.placed' }, 'all');
         await stop(retiring);
 
+        // On RabbitMQ its management API alone would show it.
+        if (broker !== rabbitMq) await until(() => isOrphaned(broker, namespace));
         await deleteSubscription[broker.name]!(namespace);
-        await start({ providers: [onEvent('order.viewed', (order) => viewed.push(order))] });
-        await web.publish('order.placed', 'for other groups');
+        await until(async () => !(await isOrphaned(broker, namespace)));
+
+        const viewing = onEvent('order.viewed', (order) => viewed.push(order));
+        await stop(await start({ providers: [viewing] }));
+        // Of one key, so that they would come in this order.
+        const key = 'k';
+        await web.publish('order.placed', 'for other groups', { key });
         await web.publish('order.viewed', 1);
-        await until(() => viewed.length === 1);
+        const placed: unknown[] = [];
+        const anew = onEvent('order.placed', (order) => placed.push(order));
+        await start({ providers: [viewing, anew] });
+        await web.publish('order.placed', 'for the new one', { key });
+        await until(() => viewed.length === 1 && placed.length > 0);
+        expect(placed).toEqual(['for the new one']);
       },
     );
 });

@@ -11,10 +11,13 @@ const urls = new Map<Tried, () => string>([
   [amazon, () => `aws://${awsRegion}?endpoint=${encodeURIComponent(awsEndpoint())}`],
 ]);
 
+/** What a person would give for `--url` or `BROKER_URL`. */
+export const urlOf = (broker: Tried): string => urls.get(broker)!();
+
 /** Options that say of which broker, namespace and service a command is. */
 export const ofShop = (broker: Tried, namespace: string): string[] => [
   '--url',
-  urls.get(broker)!(),
+  urlOf(broker),
   '--namespace',
   namespace,
   '--service',
@@ -22,9 +25,15 @@ export const ofShop = (broker: Tried, namespace: string): string[] => [
 ];
 
 /** As somebody would run it, in this process: answers the exit code. */
-export const nestMessaging = (...args: string[]): Promise<number> =>
-  run(args, {
-    out: () => undefined,
+export const nestMessaging = async (...args: string[]): Promise<number> => (await told(...args)).code;
+
+/** The same, with what it has told on standard output. */
+export async function told(...args: string[]): Promise<{ readonly code: number; readonly out: string }> {
+  let out = '';
+  const code = await run(args, {
+    out: (text) => void (out += text),
     error: () => undefined,
     directory: fileURLToPath(new URL('.', import.meta.url)),
   });
+  return { code, out };
+}

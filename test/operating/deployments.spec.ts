@@ -10,7 +10,8 @@ import {
 } from '@nest-messaging/core';
 import { z } from 'zod';
 import { awsEnvironment } from '../support/aws.js';
-import { nestMessaging, ofShop } from './command-line.js';
+import { startConsumer } from '../applications/consumer-process.js';
+import { nestMessaging, ofShop, urlOf } from './command-line.js';
 import { procedure } from './procedure.js';
 import { allBrokers, onEach, onEvent, realBrokers, until, upTo } from './stage.js';
 
@@ -149,6 +150,39 @@ procedure('Drain and shut down', () => {
       expect(byAnother.sort()).toEqual(rest);
     },
   );
+
+  for (const broker of realBrokers)
+    onEach(
+      [broker],
+      'SIGTERM ends a process when what runs has ended, and not before; the rest is handled by another',
+      async ({ namespace, start }) => {
+        const rest: string[] = [];
+        const slow = { TAKES: '1000', CONCURRENCY: '1' };
+        const env = { ...awsEnvironment(), BROKER_URL: urlOf(broker), NAMESPACE: namespace, ...slow };
+        const { child, lines, said } = startConsumer(env);
+        const idsOf = (what: RegExp): string[] => lines.flatMap((line) => what.exec(line)?.[1] ?? []);
+        try {
+          await said('ready');
+          const publisher = await start({ service: 'web' });
+          const ids = upTo(5).map((n) => `m${n}`);
+          for (const messageId of ids)
+            await publisher.get(EventBus).publish('order.placed', {}, { messageId });
+          await said(/^handling/);
+          child.kill('SIGTERM');
+          expect(await once(child, 'exit')).toEqual([null, 'SIGTERM']);
+          const handled = idsOf(/^handled (\S+)$/);
+          expect(idsOf(/^handling (\S+),/)).toEqual(handled);
+          expect(handled.length).toBeLessThan(ids.length);
+
+          const other = onEvent('order.placed', (_, { id }) => rest.push(id));
+          await start({ service: 'billing', providers: [other] });
+          await until(() => rest.length >= ids.length - handled.length);
+          expect([...handled, ...rest].sort()).toEqual(ids);
+        } finally {
+          child.kill('SIGKILL');
+        }
+      },
+    );
 
   onEach(
     allBrokers,
