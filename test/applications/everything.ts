@@ -2,6 +2,10 @@ import 'reflect-metadata';
 import { expect } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from '@nest-messaging/cli';
 import {
   DeadLetters,
   EventBus,
@@ -105,4 +109,55 @@ export async function doEverything(namespace: string, topology: Topology, broker
   } finally {
     await app.close();
   }
+}
+
+/** Leaves one dead letter, and ends. */
+export async function leaveLetter(namespace: string, topology: Topology, broker: Broker): Promise<void> {
+  const app = await (await compile(namespace, topology, broker)).init();
+  try {
+    await app.get(EventBus).publish('order.placed', { good: false });
+    await until(
+      async () => (await app.get(DeadLetters).list({ topic: 'order.placed' })).letters.length === 1,
+    );
+  } finally {
+    await app.close();
+  }
+}
+
+/** Does with that letter all that the command line can, which has no application. */
+export async function operate(namespace: string, url: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'operator-'));
+  const letters = async (...args: string[]): Promise<any> => {
+    let [out, error] = ['', ''];
+    const whose = ['--namespace', namespace, '--service', 'billing', '--topic', 'order.placed'];
+    const code = await run(['dead-letters', ...args, '--url', url, ...whose, '--json'], {
+      out: (text) => void (out += text),
+      error: (text) => void (error += text),
+      directory: folder,
+    });
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+    return JSON.parse(out);
+  };
+  try {
+    const { letters: listed } = await letters('list');
+    expect(listed).toHaveLength(1);
+    await letters('show', listed[0].message.id, '--payload');
+    expect(await letters('export', '--file', 'letters.jsonl')).toEqual({ count: 1 });
+    expect(await letters('purge', '--all', '--yes')).toEqual({ count: 1, complete: true });
+    const imported = { count: 1, skipped: 0, complete: true };
+    expect(await letters('import', '--file', 'letters.jsonl')).toEqual(imported);
+    expect(await letters('redrive', '--all')).toEqual({ count: 1, complete: true });
+    expect(await letters('list')).toEqual({ letters: [] });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The commands of a page for who operates `shop.billing`, each on a line of its own, for another namespace. */
+export function operatorsCommands(page: string, namespace: string): string {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8');
+  const block = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].find(([, commands]) =>
+    / (User:)?operator /.test(commands!),
+  );
+  return block![1]!.trim().replaceAll('\\\n  ', '').replaceAll('shop', namespace);
 }

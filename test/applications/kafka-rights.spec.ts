@@ -4,7 +4,7 @@ import { kafka } from '@nest-messaging/kafka';
 import { startKafka } from '../../scripts/brokers/kafka.mjs';
 import { describeHere } from '../support/describe-here.js';
 import { kafkaDrivers, type KafkaDriver } from '../support/kafka.js';
-import { doEverything, rightsOf } from './everything.js';
+import { doEverything, leaveLetter, operate, operatorsCommands, rightsOf } from './everything.js';
 
 /** The rights that an application is said to need are enough for all that it does. */
 
@@ -61,6 +61,13 @@ function needsNoMore({ name: driver }: KafkaDriver): void {
     await carryOut(await grant('validate'), ['--remove', '--force']);
     await carryOut(await grant('none'), ['--add']);
     await doEverything(namespace, 'none', at());
+  }, 120_000);
+
+  it('for who operates dead letters with no application, as the page says', async () => {
+    await leaveLetter(namespace, 'none', at());
+    await carryOut(await grant('none'), ['--remove', '--force']);
+    await carryOut(operatorsCommands('kafka.md', namespace), ['--add']);
+    await operate(namespace, `kafka://${broker.url}?driver=${driver}`);
   }, 120_000);
 }
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import type { Topology } from '@nest-messaging/core';
 import { rabbitmq } from '@nest-messaging/rabbitmq';
 import { startRabbitmq } from '../../scripts/brokers/rabbitmq.mjs';
-import { doEverything, rightsOf } from './everything.js';
+import { doEverything, leaveLetter, operate, operatorsCommands, rightsOf } from './everything.js';
 
 /** The rights that an application is said to need are enough for all that it does. */
 
@@ -11,12 +11,13 @@ const namespace = 'rights';
 
 beforeAll(async () => {
   broker = await startRabbitmq();
-  await broker.control('add_user', 'billing', 's3cret');
+  for (const user of ['billing', 'operator']) await broker.control('add_user', user, 's3cret');
 }, 120_000);
 
 afterAll(() => broker?.remove());
 
-const at = () => rabbitmq({ url: `amqp://billing:s3cret@${new URL(broker.url).host}` });
+const urlOf = (user: string): string => `amqp://${user}:s3cret@${new URL(broker.url).host}`;
+const at = () => rabbitmq({ url: urlOf('billing') });
 
 async function grant(topology: Topology): Promise<void> {
   const { granted } = await rightsOf(namespace, topology, at());
@@ -31,4 +32,11 @@ describe('what is granted is enough', () => {
       await grant(topology);
       await doEverything(namespace, topology, at());
     }, 120_000);
+
+  it('for who operates dead letters with no application, as the page says', async () => {
+    await leaveLetter(namespace, 'none', at());
+    const [, ...args] = operatorsCommands('rabbitmq.md', namespace).replaceAll("'", '').split(' ');
+    await broker.control(...args);
+    await operate(namespace, urlOf('operator'));
+  }, 120_000);
 });

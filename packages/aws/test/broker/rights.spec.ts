@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import type { SubscriptionId, Topology } from '@nest-messaging/core/contract';
 import { awsEndpoint } from '../../../../test/support/aws.js';
 import { iamPolicy, type IamPolicy } from '../../src/iam-policy.js';
@@ -118,5 +119,36 @@ describe('the rights that the policy grants', () => {
     const anywhere = Statement.filter(({ Resource }) => Resource.includes('*'));
     expect(anywhere).toHaveLength(1);
     expect(anywhere[0]!.Action.filter((action) => !/List|Subscription|Unsubscribe/.test(action))).toEqual([]);
+  });
+});
+
+/** What the page grants to who operates `shop.billing`, for another namespace and group. */
+function operatorsPolicy(namespace: string): IamPolicy {
+  const page = readFileSync(new URL('../../../../docs/aws.md', import.meta.url), 'utf8');
+  const policy = [...page.matchAll(/^```json\n(.*?)^```$/gms)].find(([, json]) => json!.includes('--dead'));
+  return JSON.parse(policy![1]!.replaceAll('shop_billing_', `${namespace}_${group}_`)) as IamPolicy;
+}
+
+describe('the rights of who operates dead letters with no application', () => {
+  it('are no more than the page grants, whatever is refused besides', async () => {
+    const { mark, after, open } = stage();
+    const { subscribe, publish } = await open();
+    const turns = [deadLetter];
+    const { seen } = await subscribe('order.placed', () => turns.shift() ?? acknowledge);
+    await publish('order.placed', '1');
+    const recorder = await startRecorder(awsEndpoint(), allows(operatorsPolicy(mark)));
+    after(() => recorder.close());
+    const { transport } = await open({ endpoint: recorder.url }, { topology: 'none' });
+    const { deadLetters: letters } = transport;
+    const id = topic('order.placed');
+    await letters.check(id);
+    await until(async () => (await listed(letters, id, 10)).length === 1, 'the dead letter');
+    const [letter] = await listed(letters, id, 10);
+    expect(await letters.purge(id)).toBe(1);
+    await letters.restore(id, letter!);
+    await until(async () => (await listed(letters, id, 10)).length === 1, 'it to be set aside again');
+    expect(await letters.redrive(id)).toBe(1);
+    await until(() => seen.length === 2, 'it');
+    await transport.close();
   });
 });

@@ -35,13 +35,33 @@ function askedBy(target: string | undefined, body: string): Asked {
   };
 }
 
-export async function startRecorder(endpoint: string): Promise<Recorder> {
+/** Each service's own way to say so. */
+function refuse(from: IncomingMessage, to: ServerResponse, { action }: Asked): void {
+  const message = `not authorized to perform ${action}`;
+  if (from.headers['x-amz-target']) {
+    to.writeHead(403, { 'content-type': 'application/x-amz-json-1.0' });
+    to.end(JSON.stringify({ __type: 'com.amazonaws.sqs#AccessDeniedException', message }));
+  } else {
+    to.writeHead(403, { 'content-type': 'text/xml' });
+    to.end(
+      `<ErrorResponse><Error><Type>Sender</Type><Code>AuthorizationError</Code><Message>${message}</Message></Error></ErrorResponse>`,
+    );
+  }
+}
+
+/** @param allows what is passed on, the rest being refused; all, if it is left out */
+export async function startRecorder(
+  endpoint: string,
+  allows: (asked: Asked) => boolean = () => true,
+): Promise<Recorder> {
   const asked: Asked[] = [];
   const pass = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of from) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
-    asked.push(askedBy(from.headers['x-amz-target'] as string | undefined, body.toString()));
+    const what = askedBy(from.headers['x-amz-target'] as string | undefined, body.toString());
+    asked.push(what);
+    if (!allows(what)) return refuse(from, to, what);
     const onward = forward(new URL(from.url!, endpoint), { method: from.method, headers: from.headers });
     onward.on('response', (answer) => {
       to.writeHead(answer.statusCode!, answer.headers);
