@@ -5,7 +5,10 @@ import { describeTransport, type GuaranteeResult } from '@nest-messaging/testing
 import { around } from './broken/breaking.js';
 import { networkedUnderTest } from './memory-under-test.js';
 
-/** A broker without order, patterns, broadcast, replay and long delays: what it lacks must be refused, not passed over. */
+/**
+ * A broker without order, patterns, broadcast, replay and long delays: what it lacks must be refused, not passed over. What a
+ * transport may leave out, it leaves out.
+ */
 const lesser = around((transport) => ({
   capabilities: {
     ...transport.capabilities,
@@ -16,6 +19,8 @@ const lesser = around((transport) => ({
     maxHold: 3_600_000,
     replay: false,
   },
+  backlog: undefined,
+  subscribe: async (...about) => ({ ...(await transport.subscribe(...about)), resize: undefined }),
   planner: {
     ...transport.planner,
     subscription(subscription) {
@@ -32,6 +37,7 @@ describeTransport(
   {
     name: 'a broker that can do less',
     create: () => networkedUnderTest(lesser),
+    lacks: { backlog: 'it does not tell', resize: 'the engine begins another consumer' },
     report(shown) {
       results = shown;
     },

@@ -336,6 +336,7 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
     'Health says since when each part is as it is, and afterwards what was wrong',
   ],
   'says that nothing waits': ['The broker tells how much waits for a subscription'],
+  'does not say how much waits': ['The broker tells how much waits for a subscription'],
   'engine: watches no circuit': [
     'While a circuit is open its subscription takes nothing, none of its messages is set aside, and all are handled when it closes',
   ],
@@ -343,6 +344,9 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
     'How many handlers run at a time can be changed while they do, and no message is lost or handled twice',
   ],
   'has as much in hand as it began with, whatever it is told': [
+    'How much a consumer has in hand can be changed while it runs, and nothing is interrupted',
+  ],
+  'changes nothing of a consumer that runs': [
     'How much a consumer has in hand can be changed while it runs, and nothing is interrupted',
   ],
   'does not report a lost connection': [

@@ -56,6 +56,11 @@ export const brokenOperation: readonly Broken[] = [
       },
     })),
   ),
+  broken('changes nothing of a consumer that runs', () =>
+    around((transport) => ({
+      subscribe: async (...about) => ({ ...(await transport.subscribe(...about)), resize: undefined }),
+    })),
+  ),
   broken('stops the consumers of other processes with its own', () => {
     const all = new Map<string, Consumer[]>();
     return around((transport) => ({

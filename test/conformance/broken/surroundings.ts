@@ -39,6 +39,7 @@ export const brokenSurroundings: readonly Broken[] = [
     },
   })),
   broken('says that nothing waits', () => around(() => ({ backlog: async () => 0 }))),
+  broken('does not say how much waits', () => around(() => ({ backlog: undefined }))),
   {
     name: 'does not report a lost connection',
     create: () => networkedUnderTest(undefined, { report: true }),

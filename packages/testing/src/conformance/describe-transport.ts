@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { Guarantee } from './guarantee.js';
 import { guarantees } from './guarantees.js';
 import { show, type Keeping } from './show.js';
-import type { Hook, TestBroker } from './test-broker.js';
+import { createStage } from './stage.js';
+import type { Hook, Optional, TestBroker } from './test-broker.js';
 
 export interface TransportUnderTest {
   /** The transport's name in titles and in the table of guarantees. */
@@ -10,10 +11,11 @@ export interface TransportUnderTest {
   /** Called once for each guarantee; what is costly may be shared between calls. */
   readonly create: () => Promise<TestBroker> | TestBroker;
   /**
-   * Which hooks the test brokers do not have, and why what they would do has no meaning for this transport. A hook
-   * neither given nor explained is a failure of each guarantee that needs it.
+   * Which hooks the test brokers do not have, and why what they would do has no meaning for this transport; and what the
+   * transport leaves out of what the contract lets it, and why. What is neither there nor explained is a failure of each
+   * guarantee that needs it.
    */
-  readonly lacks?: Partial<Readonly<Record<Hook, string>>>;
+  readonly lacks?: Partial<Readonly<Record<Hook | Optional, string>>>;
   /**
    * How many of the guarantees that wait for time to pass are shown together.
    * @default all: on a broker for tests, they wait more than they do
@@ -43,6 +45,19 @@ const LIMIT = 120_000;
 /** And beyond what ends and cleans up after it. */
 const TIMEOUT = 3 * LIMIT;
 
+/** Whether it is there, whatever is said. */
+async function has(under: TestBroker, what: string): Promise<boolean> {
+  const stage = createStage(under);
+  try {
+    if (what !== 'backlog' && what !== 'resize') return under[what as Hook] !== undefined;
+    const { transport, subscribe } = await stage.open();
+    const { consumer } = await subscribe(stage.topic());
+    return what === 'backlog' ? transport.backlog !== undefined : consumer.resize !== undefined;
+  } finally {
+    await stage.end();
+  }
+}
+
 /**
  * Shows every guarantee on a transport, one test each.
  *
@@ -70,9 +85,13 @@ export function describeTransport(
     return waiting.get(guarantee)!;
   };
 
+  /** Why there is nothing to show. */
+  const excuse = ({ hook, optional }: Guarantee): string | undefined =>
+    (hook && lacks[hook]) ?? (optional && lacks[optional]);
+
   const state = (guarantee: Guarantee): void => {
-    const { concern, hook } = guarantee;
-    const reason = hook && lacks[hook];
+    const { concern } = guarantee;
+    const reason = excuse(guarantee);
     if (reason) {
       results.push({ concern, name: guarantee.name, kept: 'meaningless', reason });
       return;
@@ -86,14 +105,12 @@ export function describeTransport(
   runner.describe(name, () => {
     for (const concern of new Set(guarantees.map((guarantee) => guarantee.concern))) {
       const own = guarantees.filter((guarantee) => guarantee.concern === concern);
-      if (own.every(({ hook }) => hook && lacks[hook])) own.forEach(state);
+      if (own.every(excuse)) own.forEach(state);
       else runner.describe(concern, () => own.forEach(state));
     }
-    for (const [hook, reason] of Object.entries(lacks))
-      runner.it(`Nothing to show by '${hook}': ${reason}`, async () => {
-        const under = await create();
-        await under.cleanup?.([]);
-        assert.equal(under[hook as Hook], undefined, `the test broker has the hook '${hook}' after all`);
+    for (const [what, reason] of Object.entries(lacks))
+      runner.it(`Nothing to show by '${what}': ${reason}`, async () => {
+        assert.equal(await has(await create(), what), false, `'${what}' is there after all`);
       });
     runner.afterAll(async () => {
       // Those that the first one started and a filter left out end before whatever is cleaned up after the suite.

@@ -1,5 +1,5 @@
 import type { Capabilities, Support } from '@nest-messaging/core/contract';
-import type { Hook } from './test-broker.js';
+import type { Hook, Optional } from './test-broker.js';
 import type { Stage } from './stage.js';
 
 /** One promise of the module, as a user understands it, and what shows that a broker keeps it. */
@@ -11,6 +11,8 @@ export interface Guarantee {
   readonly support: (capabilities: Capabilities) => Support;
   /** What it needs of the test's surroundings. */
   readonly hook?: Hook;
+  /** What it shows, where the contract lets a transport leave it out. */
+  readonly optional?: Optional;
   /** It waits for real time on a real broker, so it runs beside the others that do. */
   readonly waits: boolean;
   readonly run: (stage: Stage) => Promise<void>;
@@ -18,7 +20,7 @@ export interface Guarantee {
   readonly refusal?: (stage: Stage) => Promise<void>;
 }
 
-type Options = Partial<Pick<Guarantee, 'support' | 'hook' | 'waits' | 'refusal'>>;
+type Options = Partial<Pick<Guarantee, 'support' | 'hook' | 'optional' | 'waits' | 'refusal'>>;
 
 /** How a file of guarantees states one of them. */
 export type State = (name: string, run: Guarantee['run'], options?: Options) => void;

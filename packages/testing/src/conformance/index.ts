@@ -9,4 +9,4 @@ export type { Guarantee } from './guarantee.js';
 export { show, type Keeping } from './show.js';
 export type { Application, MessageDraft, Stage } from './stage.js';
 export type { Behaviour, Probe, Seen } from './probe.js';
-export type { Hook, Hooks, Made, TestBroker, Used } from './test-broker.js';
+export type { Hook, Hooks, Made, Optional, TestBroker, Used } from './test-broker.js';

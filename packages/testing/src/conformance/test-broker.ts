@@ -40,6 +40,9 @@ export interface Hooks {
 
 export type Hook = keyof Hooks;
 
+/** What the contract lets a transport leave out, and no capability tells of: members of `Transport` and of `Consumer`. */
+export type Optional = 'backlog' | 'resize';
+
 /** What one application of a test used, for whoever cleans up after it. */
 export interface Used {
   readonly environment: Environment;
