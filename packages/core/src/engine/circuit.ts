@@ -5,6 +5,11 @@ import { HandlerTimeoutError, type Clock } from '../contract/index.js';
  * call through after a time, and closes when that has succeeded.
  */
 export interface CircuitBreaker {
+  /**
+   * 0 while it is closed, as in cockatiel's `CircuitState`. Read once, when it is first watched: one that is open by then
+   * does not say so again. @default closed
+   */
+  readonly state?: number;
   /** Calls the listener each time it opens. */
   onBreak(listener: () => void): { dispose(): void };
   /** Calls the listener each time it closes. */
@@ -84,14 +89,17 @@ export function watchCircuit({ breaker, probe, every, clock, opened, closed }: C
     else later(ask);
   };
 
+  const open = (): void => {
+    state = 'open';
+    opened();
+    later(ask);
+  };
+
   const listeners = [
     breaker.onBreak(() => {
       mistaken = false;
       // It opens anew, too, when it let a probe through that failed.
-      if (state !== 'closed') return;
-      state = 'open';
-      opened();
-      later(ask);
+      if (state === 'closed') open();
     }),
     breaker.onReset(() => {
       if (state !== 'open') return;
@@ -100,6 +108,7 @@ export function watchCircuit({ breaker, probe, every, clock, opened, closed }: C
       else close();
     }),
   ];
+  if (breaker.state) open();
 
   return () => {
     state = 'ended';

@@ -33,13 +33,13 @@ const circuitSchema: v.GenericSchema<CircuitOptions> = v.strictObject({
   every: v.optional(timeoutSchema),
 });
 
-const breakerSchema = v.custom<CircuitBreaker>(
-  (breaker) =>
-    ['onBreak', 'onReset', 'execute'].every(
-      (name) => typeof (breaker as Record<string, unknown> | undefined)?.[name] === 'function',
-    ),
-  'a circuit breaker with onBreak, onReset and execute, such as circuitBreaker(…) of cockatiel',
-);
+const breakerSchema = v.custom<CircuitBreaker>((breaker) => {
+  const given = (breaker ?? {}) as Record<string, unknown>;
+  return (
+    ['onBreak', 'onReset', 'execute'].every((name) => typeof given[name] === 'function') &&
+    ['number', 'undefined'].includes(typeof given['state'])
+  );
+}, 'a circuit breaker with onBreak, onReset and execute, and no state but a number, such as circuitBreaker(…) of cockatiel');
 
 /** A subscription of this process, as it is now. Where it is no broadcast, it names itself for the other calls. */
 export type SubscriptionInfo = SubscriptionSource &

@@ -149,6 +149,18 @@ describe('a subscription whose circuit opens', () => {
     expect(charged).toEqual([1]);
   });
 
+  it('waits from the beginning where its circuit is open by then, and goes on when that closes', async () => {
+    const { breaker, charged, probes, Charges } = charging();
+    const down = (): Promise<void> => Promise.reject(new Error('503'));
+    for (let n = 0; n < 3; n++) await breaker.execute(down).catch(() => undefined);
+    const { bus, until } = await start({ providers: [Charges] });
+    await until('paused');
+    await bus.publish('order.placed', 1);
+    await until('handled');
+    expect(charged).toEqual([1]);
+    expect(probes.length).toBeGreaterThan(0);
+  });
+
   it('asks no more once the application shuts down', async () => {
     const { its, probes, Charges } = charging();
     its.down = true;
@@ -299,6 +311,12 @@ describe('a subscription whose circuit opens', () => {
       {},
       { probe() {} },
       /pauseWhileOpen breaker is an object: expected a circuit breaker with/,
+    ],
+    [
+      'a state in words, of which any would be open',
+      { onBreak() {}, onReset() {}, execute() {}, state: 'closed' },
+      { probe() {} },
+      /and no state but a number/,
     ],
     ['no probe', undefined, {}, /pauseWhileOpen options\.probe is undefined: expected/],
     ['no interval', undefined, { probe() {}, every: 0 }, /options\.every is 0: expected a duration longer/],
