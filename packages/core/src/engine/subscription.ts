@@ -15,7 +15,7 @@ import { maxUnsettled, subscriptionOf, type ResolvedHandlerOptions } from './han
 /** A subscription in this process, as it is now. */
 export interface SubscriptionState extends SubscriptionId {
   readonly broadcast: boolean;
-  /** `stopped`: not started, shut down, or lost; health says why. */
+  /** `stopped`: not started, shut down, lost, or just being subscribed; health says why. */
   readonly state: 'running' | 'paused' | 'stopped';
   /** Handlers, or batches, at a time. */
   readonly concurrency: number;
@@ -203,6 +203,7 @@ export function createSubscription(parts: SubscriptionParts): SubscriptionHere {
     get idle() {
       if (running) return undefined;
       if (loss) return { name: what, ready: false, ...loss };
+      if (!isPaused()) return { name: what, ready: false, reason: 'being subscribed' };
       return {
         name: what,
         ready: true,

@@ -49,7 +49,7 @@ interface Operated {
 /** Memory whose transport says that it can replay, and does what `replay` does. */
 function operated(
   replay: () => Promise<void> = async () => {},
-  subscribing: () => void = () => undefined,
+  subscribing: () => unknown = () => undefined,
 ): Operated {
   const inner = memory();
   const replays: Operated['replays'] = [];
@@ -60,7 +60,7 @@ function operated(
       ...transport,
       capabilities: { ...transport.capabilities, replay: 'emulated' },
       async subscribe(subscription, handle) {
-        subscribing();
+        await subscribing();
         const consumer = await transport.subscribe(subscription, handle);
         running.add(subscription);
         return {
@@ -81,6 +81,15 @@ function operated(
 
 const partsOf = async (app: Awaited<ReturnType<typeof start>>['app']) =>
   (await app.get(MessagingHealth).check()).connections[0]!;
+
+const unready = async (app: Awaited<ReturnType<typeof start>>['app']) =>
+  (await partsOf(app)).parts.filter(({ ready }) => !ready);
+
+/** Nobody wants it paused, and it takes nothing. */
+const beingSubscribed = {
+  name: "topic 'order.placed' of group 'shop'",
+  reason: 'being subscribed',
+};
 
 describe('pausing', () => {
   it('stops a subscription in this process until it is resumed', async () => {
@@ -110,6 +119,28 @@ describe('pausing', () => {
     await until('handled', ({ group, message }) => group === 'shop' && message.destination.kind === 'topic');
     expect(new Set(app.get(Invoices).seen)).toEqual(new Set([1, 2]));
     expect((await partsOf(app)).parts.filter(({ paused }) => paused)).toEqual([]);
+  });
+
+  it('has ended for health when it is subscribed again, and not when that is asked for', async () => {
+    const subscribed = deferred();
+    let resumed = false;
+    const { broker } = operated(undefined, () => resumed && subscribed.promise);
+    const { app } = await start({ providers: [Invoices] }, { service: 'shop', broker });
+    const subscriptions = app.get(Subscriptions);
+    await subscriptions.pause({ topic: Placed });
+    expect(await unready(app)).toEqual([]);
+    resumed = true;
+    const resuming = subscriptions.resume({ topic: Placed });
+    const [part, ...others] = await eventually(
+      () => unready(app),
+      ({ length }) => length > 0,
+    );
+    expect(part).toMatchObject(beingSubscribed);
+    expect(part).not.toHaveProperty('paused');
+    expect(others).toEqual([]);
+    subscribed.resolve();
+    await resuming;
+    expect(await unready(app)).toEqual([]);
   });
 
   it('returns what waits for its retry in place', async () => {
@@ -361,10 +392,11 @@ describe('a replay', () => {
       [{ source: { kind: 'topic', name: 'order.placed' }, group: 'shop' }, from.getTime()],
     ]);
     expect([...consumers].some(isBilling)).toBe(false);
-    expect(await partsOf(app)).toMatchObject({ ready: true });
+    expect(await unready(app)).toMatchObject([beingSubscribed]);
     running.resolve();
     await replaying;
     expect([...consumers].filter(isBilling)).toHaveLength(1);
+    expect(await unready(app)).toEqual([]);
     await bus.publish(Placed, 1);
     await until('handled', ({ group }) => group === 'shop');
   });
