@@ -233,6 +233,7 @@ export function read(raw: SqsMessage, source: Destination, owner: Pick<Owner, 'n
     key: event.key ?? raw.Attributes?.MessageGroupId,
     source: event.source,
     publishedAt: event.publishedAt ?? (ce['specversion'] === undefined && sent > 0 ? sent : undefined),
+    dueAt: event.dueAt,
     correlationId: event.correlationId,
     causationId: event.causationId,
     expiresAt: event.expiresAt,

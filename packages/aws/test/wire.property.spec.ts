@@ -87,6 +87,7 @@ const message: fc.Arbitrary<Message> = fc.record({
   key: optional(text),
   source: optional(text),
   publishedAt: date,
+  dueAt: optional(date),
   correlationId: optional(text),
   causationId: optional(text),
   expiresAt: optional(date),

@@ -16,6 +16,7 @@ const message: fc.Arbitrary<Message> = fc.record({
   key: optional(text),
   source: optional(text),
   publishedAt: optional(fc.nat()),
+  dueAt: optional(fc.nat()),
   correlationId: optional(text),
   causationId: optional(text),
   expiresAt: optional(fc.nat()),

@@ -148,6 +148,7 @@ export function read(record: StoredRecord, source: Destination, owner: Owner): R
       (attributes[`${CLOUD_EVENTS}specversion`] === undefined
         ? (whole(marks[HEADER.time]) ?? record.timestamp)
         : undefined),
+    dueAt: event.dueAt,
     correlationId: event.correlationId,
     causationId: event.causationId,
     expiresAt: event.expiresAt,

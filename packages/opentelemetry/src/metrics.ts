@@ -63,7 +63,7 @@ export function metricsOf(connection: Followed): Metrics {
   const inFlight = current('nest_messaging.in_flight.messages', 'Messages in a handler.');
   const age = seconds(
     'nest_messaging.message.age',
-    'From publishing a message to the end of the handler that has handled it.',
+    'From publishing a message, or from when its delay was over, to the end of the handler that has handled it.',
     AGE_BUCKETS,
   );
   const retried = counter(
@@ -137,10 +137,9 @@ export function metricsOf(connection: Followed): Metrics {
       switch (event.type) {
         case 'handled': {
           countAttempt(event);
-          const { publishedAt } = event.message;
+          const { publishedAt, dueAt = publishedAt } = event.message;
           // The publisher's clock may be ahead of this one.
-          if (publishedAt !== undefined)
-            age.record(Math.max(0, Date.now() - publishedAt) / 1_000, ofHandler(event));
+          if (dueAt !== undefined) age.record(Math.max(0, Date.now() - dueAt) / 1_000, ofHandler(event));
           return;
         }
         case 'retried': {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Injectable, type Type } from '@nestjs/common';
 import { BatchContext, defineEvent, Discard, OnEvent, type EventBus } from '@nest-messaging/core';
 import { AT_ONCE, start, type Running } from './support/application.js';
+import { openTelemetry } from '@nest-messaging/opentelemetry';
 import { record, type Recording } from './support/recording.js';
 
 let recording: Recording;
@@ -80,6 +81,35 @@ describe('metrics', () => {
     expect(await recording.value('messaging.client.consumed.messages', handled)).toBe(1);
     expect(await recording.value('messaging.process.duration', handled)).toBe(1);
     expect(await recording.value('nest_messaging.message.age', handled)).toBe(1);
+  });
+
+  it('tell the age of what was delayed from when it was due: to wait was what its publisher asked for', async () => {
+    const hour = 3_600_000;
+    const now = Date.now();
+    const { observe } = openTelemetry()({ connection: 'default', transport: 'memory' });
+    const handled = (topic: string, dueAt?: number): void =>
+      observe!({
+        type: 'handled',
+        message: {
+          id: topic,
+          destination: { kind: 'topic', name: topic },
+          body: Buffer.from('{}'),
+          contentType: 'application/json',
+          headers: {},
+          publishedAt: now - 2 * hour,
+          dueAt,
+        },
+        source: topic,
+        group: 'shop',
+        attempt: 1,
+        duration: 1,
+      });
+    handled('m.at-once');
+    handled('m.delayed', now - hour);
+    const ages = await Promise.all(
+      ['m.at-once', 'm.delayed'].map((topic) => recording.sum('nest_messaging.message.age', of(topic))),
+    );
+    expect(ages.map((seconds) => Math.floor(seconds! / 3_600))).toEqual([2, 1]);
   });
 
   it('count each message of a batch by what became of it', async () => {

@@ -231,6 +231,7 @@ export function read(raw: AmqpMessage, source: Destination): Received {
     source: event.source,
     publishedAt:
       event.publishedAt ?? (isTime(timestamp) && timestamp <= LAST_SECOND ? timestamp * 1_000 : undefined),
+    dueAt: event.dueAt,
     correlationId: text(correlationId) ?? event.correlationId,
     causationId: event.causationId,
     expiresAt: event.expiresAt,

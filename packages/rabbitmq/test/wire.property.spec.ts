@@ -81,6 +81,7 @@ const message: fc.Arbitrary<OutgoingMessage> = fc.record({
   key: optional(text),
   source: optional(text),
   publishedAt: optional(date),
+  dueAt: optional(date),
   correlationId: optional(short),
   causationId: optional(text),
   expiresAt: optional(date),

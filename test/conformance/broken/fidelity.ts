@@ -58,6 +58,7 @@ export const brokenFidelity: readonly Broken[] = [
       'key',
       'source',
       'publishedAt',
+      'dueAt',
       'correlationId',
       'causationId',
       'expiresAt',

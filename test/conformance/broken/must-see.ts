@@ -292,6 +292,7 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'loses key': ['The wire carries what the publisher gave, the handler gets what the schema makes of it'],
   'loses source': ['Everything said of a message arrives with it'],
   'loses publishedAt': ['A delayed message arrives as it was published'],
+  'loses dueAt': ['Everything said of a message arrives with it'],
   'loses correlationId': ['What a handler publishes carries the conversation on'],
   'loses causationId': ['What a handler publishes carries the conversation on'],
   'loses expiresAt': ['Everything said of a message arrives with it'],

@@ -66,6 +66,7 @@ export function textOf(letter: ShownDeadLetter): string {
     ['failed', time(failure.at)],
     ['failed first', time(firstFailedAt)],
     ['published', message.publishedAt === undefined ? undefined : time(message.publishedAt)],
+    ['due', message.dueAt === undefined ? undefined : time(message.dueAt)],
     ['published by', message.source],
     ['expires', message.expiresAt === undefined ? undefined : time(message.expiresAt)],
     ['origin', origin],

@@ -10,6 +10,7 @@ const namesUnder = (prefix: string) => ({
   type: `${prefix}type`,
   source: `${prefix}source`,
   time: `${prefix}time`,
+  due: `${prefix}duetime`,
   key: `${prefix}partitionkey`,
   correlation: `${prefix}correlationid`,
   cause: `${prefix}causationid`,
@@ -19,12 +20,12 @@ const namesUnder = (prefix: string) => ({
 
 /**
  * For the CloudEvents 1.0 attributes under a binding's own prefix. `partitionkey` is the specification's extension;
- * `correlationid`, `causationid`, `expirytime` and `dataversion` are ours, named by its rules (lower-case letters and
- * digits).
+ * `duetime`, `correlationid`, `causationid`, `expirytime` and `dataversion` are ours, named by its rules (lower-case letters
+ * and digits).
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
  */
 export function cloudEventWriter(prefix = ''): CloudEventWriter {
-  const { specversion, id, type, source, time, key, correlation, cause, expiry, version } =
+  const { specversion, id, type, source, time, due, key, correlation, cause, expiry, version } =
     namesUnder(prefix);
   return (message) => {
     const attributes: Record<string, string> = {
@@ -34,6 +35,7 @@ export function cloudEventWriter(prefix = ''): CloudEventWriter {
       [source]: message.source ?? '/',
     };
     if (message.publishedAt !== undefined) attributes[time] = new Date(message.publishedAt).toISOString();
+    if (message.dueAt !== undefined) attributes[due] = new Date(message.dueAt).toISOString();
     if (message.key !== undefined) attributes[key] = message.key;
     if (message.correlationId !== undefined) attributes[correlation] = message.correlationId;
     if (message.causationId !== undefined) attributes[cause] = message.causationId;
@@ -61,6 +63,7 @@ export function cloudEventReader(prefix = ''): CloudEventReader {
     type: attributes[names.type],
     source: attributes[names.source],
     publishedAt: epoch(attributes[names.time]),
+    dueAt: epoch(attributes[names.due]),
     key: attributes[names.key],
     correlationId: attributes[names.correlation],
     causationId: attributes[names.cause],

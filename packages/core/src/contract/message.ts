@@ -25,6 +25,8 @@ export interface Message {
   readonly source?: string;
   /** When it was published, in milliseconds since 1970. CloudEvents `time`. */
   readonly publishedAt?: number;
+  /** Published with a delay: no sooner than this was it to be delivered, in milliseconds since 1970. */
+  readonly dueAt?: number;
   /** Shared by all messages of one conversation. */
   readonly correlationId?: string;
   /** `id` of the message whose handling published this one. */

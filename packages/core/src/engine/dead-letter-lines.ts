@@ -40,6 +40,7 @@ const lineSchema = v.strictObject({
     key: v.optional(v.string()),
     source: v.optional(v.string()),
     publishedAt: v.optional(foreignTime),
+    dueAt: v.optional(foreignTime),
     correlationId: v.optional(v.string()),
     causationId: v.optional(v.string()),
     expiresAt: v.optional(foreignTime),

@@ -177,6 +177,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       key: text('key', options.key),
       source: parts.source,
       publishedAt: now,
+      dueAt: delay > 0 ? now + delay : undefined,
       correlationId: text('correlationId', options.correlationId) ?? cause?.correlationId,
       causationId: cause?.id,
       expiresAt: expiresIn === undefined ? undefined : now + expiresIn,

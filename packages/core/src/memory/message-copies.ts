@@ -28,6 +28,7 @@ function withParts(message: Message, destination: Message['destination'], header
     key: message.key,
     source: message.source,
     publishedAt: message.publishedAt,
+    dueAt: message.dueAt,
     correlationId: message.correlationId,
     causationId: message.causationId,
     expiresAt: message.expiresAt,

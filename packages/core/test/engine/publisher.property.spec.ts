@@ -83,6 +83,7 @@ describe('a publish with any options', () => {
           }
           // Dates have whole milliseconds.
           if (message!.expiresAt !== undefined) expect(event.expiresAt).toBe(Math.floor(message!.expiresAt));
+          if (message!.dueAt !== undefined) expect(event.dueAt).toBe(Math.floor(message!.dueAt));
         },
       ),
     );

@@ -314,6 +314,32 @@ describe('publishAll', () => {
   });
 });
 
+describe('a delay', () => {
+  it('tells when a message was due, and nothing of one that is published at once', async () => {
+    const { calls, record } = recorder();
+    @Injectable()
+    class Handler {
+      @OnEvent('a')
+      on(which: unknown): void {
+        record(which);
+      }
+    }
+    const { bus, events } = await start({ providers: [Handler] });
+    await bus.publish('a', 'at once');
+    await bus.publish('a', 'later', { delay: 20 });
+    await eventually(
+      async () => calls.length,
+      (count) => count === 2,
+    );
+    const waits = events.flatMap((event) =>
+      event.type === 'attempted'
+        ? [event.message.dueAt && event.message.dueAt - event.message.publishedAt!]
+        : [],
+    );
+    expect(waits).toEqual([undefined, 20]);
+  });
+});
+
 describe('expiry', () => {
   it('discards what comes too late, and counts it', async () => {
     const broker = memory();

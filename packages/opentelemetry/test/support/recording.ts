@@ -23,6 +23,8 @@ export interface Recording {
   value(metric: string, attributes: Attributes): Promise<number | undefined>;
   /** The sum of one metric over all that has these attributes. */
   total(metric: string, attributes: Attributes): Promise<number>;
+  /** What a histogram has summed up at these attributes. */
+  sum(metric: string, attributes: Attributes): Promise<number | undefined>;
   /** Every metric by name, with the attributes that it was told of. */
   metrics(): Promise<ReadonlyMap<string, readonly Attributes[]>>;
   reset(): void;
@@ -32,7 +34,7 @@ export interface Recording {
 
 interface Point {
   readonly attributes: Attributes;
-  readonly value: number | { readonly count: number };
+  readonly value: number | { readonly count: number; readonly sum?: number };
 }
 
 /** Registers the real SDK with OpenTelemetry's API, as an application does, and keeps what it is told. */
@@ -55,10 +57,12 @@ export function record(): Recording {
       .flatMap((scope) => scope.metrics);
     return new Map(all.map(({ descriptor, dataPoints }) => [descriptor.name, dataPoints as Point[]]));
   };
-  const points = async (metric: string, attributes: Attributes): Promise<number[]> =>
+  const found = async (metric: string, attributes: Attributes): Promise<Point['value'][]> =>
     ((await collected()).get(metric) ?? [])
       .filter((one) => Object.entries(attributes).every(([name, value]) => one.attributes[name] === value))
-      .map(({ value }) => (typeof value === 'object' ? value.count : value));
+      .map(({ value }) => value);
+  const points = async (metric: string, attributes: Attributes): Promise<number[]> =>
+    (await found(metric, attributes)).map((value) => (typeof value === 'object' ? value.count : value));
   const named = (name: string): ReadableSpan[] =>
     spans.getFinishedSpans().filter((span) => span.name === name);
 
@@ -77,6 +81,10 @@ export function record(): Recording {
     value: async (metric, attributes) => (await points(metric, attributes))[0],
     total: async (metric, attributes) =>
       (await points(metric, attributes)).reduce((sum, value) => sum + value, 0),
+    async sum(metric, attributes) {
+      const [value] = await found(metric, attributes);
+      return typeof value === 'object' ? value.sum : undefined;
+    },
     async metrics() {
       return new Map(
         [...(await collected())].map(([name, points]) => [name, points.map(({ attributes }) => attributes)]),

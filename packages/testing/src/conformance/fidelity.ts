@@ -66,16 +66,17 @@ export const fidelity = concern('Fidelity', (states) => {
       key: 'customer/42 ü',
       source: '/shop/orders',
       publishedAt: Date.UTC(2024, 1, 29, 12, 30, 45, 678),
+      dueAt: Date.UTC(2024, 2, 1, 12, 30, 45, 678),
       correlationId: 'conversation 1',
       causationId: 'cause-1',
       expiresAt: Date.UTC(2099, 0, 1, 0, 0, 0, 1),
       version: '1.2.3',
     };
     const { sent, got } = await roundTrip(stage, draft);
-    const { id, destination, contentType, key, source, publishedAt, correlationId } = got;
+    const { id, destination, contentType, key, source, publishedAt, dueAt, correlationId } = got;
     const { causationId, expiresAt, version } = got;
     assert.deepEqual(
-      { contentType, key, source, publishedAt, correlationId, causationId, expiresAt, version },
+      { contentType, key, source, publishedAt, dueAt, correlationId, causationId, expiresAt, version },
       draft,
     );
     assert.equal(id, sent.id);
@@ -84,11 +85,12 @@ export const fidelity = concern('Fidelity', (states) => {
 
   states('What was not said of a message is not made up', async (stage) => {
     const { got } = await roundTrip(stage, {});
-    const { key, correlationId, causationId, expiresAt, version, headers } = got;
+    const { key, dueAt, correlationId, causationId, expiresAt, version, headers } = got;
     assert.deepEqual(
-      { key, correlationId, causationId, expiresAt, version },
+      { key, dueAt, correlationId, causationId, expiresAt, version },
       {
         key: undefined,
+        dueAt: undefined,
         correlationId: undefined,
         causationId: undefined,
         expiresAt: undefined,
