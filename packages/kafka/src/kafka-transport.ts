@@ -78,8 +78,12 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   const shown = options.brokers.join(',');
   const capabilities = capabilitiesOf(options);
   const consumers = new Map<Consumer, string>();
-  /** By what they belong to: a group, or this service; undefined while its topics are made. */
-  const relays = new Map<string, { readonly consumer: Consumer; joined: boolean } | undefined>();
+  /** By what they belong to: a group, or this service. */
+  const relays = new Map<string, { readonly consumer: Consumer; joined: boolean }>();
+  /** Those whose topics are just being looked for, or made. */
+  const beginning = new Map<string, Promise<void>>();
+  /** Why those have not begun that are tried again. */
+  const hindered = new Map<string, string>();
   /** Names of consumer groups in use, so that two subscriptions that happen to make the same name do not share one. */
   const groups = new Map<string, string>();
   /** Aborts when nothing more is waited for. */
@@ -132,12 +136,16 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   };
 
   /** Of no interest while they do their work. */
-  const relayHealth = (): HealthPart[] =>
-    [...relays].flatMap(([waiter, relay]) =>
-      relay?.joined && relay.consumer.problem !== undefined
-        ? [{ name: `delays of '${waiter}'`, ready: false, reason: relay.consumer.problem }]
-        : [],
+  const relayHealth = (): HealthPart[] => {
+    const troubles = [...relays].flatMap(([waiter, { joined, consumer }]) =>
+      joined && consumer.problem !== undefined ? [[waiter, consumer.problem] as const] : [],
     );
+    return [...troubles, ...hindered].map(([waiter, reason]) => ({
+      name: `delays of '${waiter}'`,
+      ready: false,
+      reason,
+    }));
+  };
 
   const warn = (message: string, error: unknown): void => report({ type: 'warning', message, error });
 
@@ -212,28 +220,18 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
       warn,
     });
 
-  /**
-   * Whoever delays has the relay run, and so has every member of a group whose retries wait.
-   * @throws {TopologyError} if a topic of it is missing and may not be created
-   */
-  const relay = async ({ driver, connection, topics, copies }: Open, waiter: string): Promise<void> => {
-    if (relays.has(waiter) || state !== 'open') return;
-    relays.set(waiter, undefined);
+  const beginRelay = async ({ driver, connection, topics, copies }: Open, waiter: string): Promise<void> => {
     const names = delayNames(owner, waiter);
     const needs = delayTopics(names, options);
     // Of topics that are not there yet the leader of its group shares out nothing, and would look again only after
     // `discovery`.
-    try {
-      await retrying(
-        clock,
-        closed.signal,
-        () => topics.ensure(needs),
-        (error) => connection.suspect(error),
-      );
-    } catch (error) {
-      relays.delete(waiter);
-      throw error;
-    }
+    await retrying(
+      clock,
+      closed.signal,
+      () => topics.ensure(needs),
+      (error) => connection.suspect(error),
+    );
+    hindered.delete(waiter);
     if (state !== 'open') return;
     const client = driver.client();
     const consumer = createRelay({
@@ -259,12 +257,34 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     );
   };
 
+  /**
+   * Whoever delays has the relay run, and so has every member of a group whose retries wait.
+   * @throws {TopologyError} if a topic of it is missing and may not be created
+   */
+  const relay = async (now: Open, waiter: string): Promise<void> => {
+    if (relays.has(waiter) || state !== 'open') return;
+    const begun =
+      beginning.get(waiter) ?? beginRelay(now, waiter).finally(() => void beginning.delete(waiter));
+    beginning.set(waiter, begun);
+    await begun;
+  };
+
+  /** As soon as it can be: topics that are missing may be made by another process, and what waits there is this one's, too. */
   const startRelay = async (now: Open, waiter: string): Promise<void> => {
-    try {
-      await relay(now, waiter);
-    } catch (error) {
-      if (!closed.signal.aborted)
-        warn(`what waits in '${delayNames(owner, waiter).group}' is not passed on by this process`, error);
+    for (let told = false; !closed.signal.aborted; told = true) {
+      try {
+        return await relay(now, waiter);
+      } catch (error) {
+        // Whoever was hindered first goes on trying.
+        if (closed.signal.aborted || (!told && hindered.has(waiter))) return;
+        if (!told)
+          warn(
+            `what waits in '${delayNames(owner, waiter).group}' is not passed on by this process; trying again`,
+            error,
+          );
+        hindered.set(waiter, (error as Error).message);
+        await pause(clock, options.discovery, closed.signal);
+      }
     }
   };
 
@@ -366,7 +386,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     await Promise.all([
       now.messages.close(),
       ...[...consumers.keys()].map((consumer) => consumer.abandon()),
-      ...[...relays.values()].map((relay) => relay?.consumer.abandon()),
+      ...[...relays.values()].map(({ consumer }) => consumer.abandon()),
     ]);
     consumers.clear();
     abandoned.abort(new ClosedError('the transport was closed before the copy was confirmed'));

@@ -96,6 +96,31 @@ onEachDriver('Delays', (test) => {
   });
 });
 
+onEachDriver('Delays whose topics are not all there yet', (test) => {
+  test('are passed on, once they are, by a process that may not make them and was there before', async ({
+    open,
+    arrange,
+    mark,
+  }) => {
+    const topics = [{ topic: `${mark}.late--delay-0`, numPartitions: 1 }];
+    await arrange((admin) => admin.createTopics({ topics, waitForLeaders: false }));
+    const waiting = await open({}, { service: 'late', topology: 'validate' });
+    await until(async () => !(await ready(waiting)), 'it to miss the others');
+    expect((await waiting.transport.health()).parts).toContainEqual({
+      name: "delays of 'late'",
+      ready: false,
+      reason: expect.stringContaining(`${mark}.late--delay-1`),
+    });
+    const probe = await (await open()).subscribe('a', undefined, { group: 'elsewhere' });
+    const gone = await open({}, { service: 'late' });
+    await gone.publish('a', 'left behind', { delay: 1_500 });
+    await gone.transport.close();
+    await until(() => probe.seen.length === 1, 'what was left behind');
+    expect(await ready(waiting)).toBe(true);
+    expect(waiting.warnings.filter((text) => text.includes('is not passed on'))).toHaveLength(1);
+  });
+});
+
 onEachDriver('The first delay of a service', (test) => {
   test('is waited for before it is written, and is in time', async ({
     open,
