@@ -136,7 +136,10 @@ beforeAll(async () => {
     type: 'settlement-failed',
     settlement: 'retry',
     subscription: 's',
+    group: 'g',
     messageId: 'm',
+    destination: { kind: 'topic', name: 't' },
+    attempt: 1,
     error: new Error('cut'),
   });
   // The refused one has waited longer than that.

@@ -139,7 +139,10 @@ export function workOn(parts: WorkParts): (raw: SqsMessage, leaving: AbortSignal
             type: 'settlement-failed',
             settlement: settlement.type,
             subscription: parts.what,
+            group: subscription.group,
             messageId: message.id,
+            destination: message.destination,
+            attempt,
             error,
           });
           // Those of its key that were received with it would overtake it.

@@ -158,7 +158,7 @@ export function workOn(parts: SubscriptionParts): SubscriptionWork {
   };
 
   const orAgain = async (delivery: RecordDelivery, settlement: Settlement): Promise<End> => {
-    const { message, leaving, lost } = delivery;
+    const { message, attempt, leaving, lost } = delivery;
     try {
       const end = await carryOut(delivery, settlement);
       if (!lost.aborted) settlement.carriedOut?.();
@@ -170,7 +170,10 @@ export function workOn(parts: SubscriptionParts): SubscriptionWork {
         type: 'settlement-failed',
         settlement: settlement.type,
         subscription: parts.what,
+        group: subscription.group,
         messageId: message.id,
+        destination: message.destination,
+        attempt,
         error,
       });
       await pause(clock, AGAIN_AFTER, leaving);

@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { systemClock, type Delivery, type Settlement } from '@nest-messaging/core/contract';
+import {
+  systemClock,
+  type Delivery,
+  type Settlement,
+  type TransportEvent,
+} from '@nest-messaging/core/contract';
 import type { StoredRecord } from '../src/driver/driver.js';
 import { workOn } from '../src/subscription.js';
 import { deadLetter, retry } from './stage.js';
@@ -17,8 +22,9 @@ const record: StoredRecord = {
   raw: undefined,
 };
 
-function play(settlement: Settlement) {
+function play(settlement: Settlement, refusal?: Error) {
   const sent: string[] = [];
+  const events: TransportEvent[] = [];
   let delivery!: Delivery;
   const { work } = workOn({
     owner: { service: 's' },
@@ -38,17 +44,21 @@ function play(settlement: Settlement) {
       return settlement;
     },
     publisher: {
-      send: async (outgoing) => void sent.push(outgoing.record().topic),
+      async send(outgoing) {
+        sent.push(outgoing.record().topic);
+        if (refusal) throw refusal;
+      },
       blocked: undefined,
       close: async () => {},
     },
     clock: systemClock,
     abandoned: new AbortController().signal,
-    report: () => {},
+    report: (event) => void events.push(event),
   });
   const [leaving, lost] = [new AbortController(), new AbortController()];
   return {
     sent,
+    events,
     leaving,
     lost,
     run: work(record, { leaving: leaving.signal, lost: lost.signal }),
@@ -64,6 +74,26 @@ describe('A subscription', () => {
     expect([delivery().leaving?.aborted, delivery().lost?.aborted]).toEqual([true, false]);
     lost.abort();
     expect(delivery().lost?.aborted).toBe(true);
+  });
+
+  it('tells of a settlement that is refused, of which message and attempt, and keeps the record', async () => {
+    const { run, leaving, events } = play(deadLetter(), new Error('no right to write'));
+    const carryOut = await run();
+    // Nothing is waited for before the next try.
+    leaving.abort();
+    expect(await carryOut()).toBe('kept');
+    expect(events).toEqual([
+      {
+        type: 'settlement-failed',
+        settlement: 'dead-letter',
+        subscription: 'it',
+        group: 'g',
+        messageId: 'a/0/0',
+        destination: { kind: 'topic', name: 'a' },
+        attempt: 1,
+        error: new Error('no right to write'),
+      },
+    ]);
   });
 
   it.each([

@@ -131,11 +131,15 @@ export function createSettling(parts: SettlingParts): Settling {
       settlement.carriedOut?.();
     } catch (error) {
       settlement.carriedOut?.(error);
+      const { message, attempt } = received;
       report({
         type: 'settlement-failed',
         settlement: settlement.type,
         subscription: what,
-        messageId: received.message.id,
+        group: subscription.group,
+        messageId: message.id,
+        destination: message.destination,
+        attempt,
         error,
       });
       if (!lane.alive) return;

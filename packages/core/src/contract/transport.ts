@@ -60,7 +60,12 @@ export type TransportEvent =
       readonly type: 'settlement-failed';
       readonly settlement: Settlement['type'];
       readonly subscription: string;
+      readonly group: string;
       readonly messageId: string;
+      /** The message's own. */
+      readonly destination: Destination;
+      /** That of the delivery. */
+      readonly attempt: number;
       readonly error: unknown;
     }
   /**

@@ -72,13 +72,17 @@ export function logEvent(
       const message = oneLine(event.message);
       return logger.warn(event.error === undefined ? message : `${message}: ${reason(event.error)}`);
     }
-    case 'settlement-failed':
+    case 'settlement-failed': {
+      const { subscription, group, destination, attempt, settlement } = event;
+      const messageId = shown(event.messageId);
+      const error = reason(event.error);
       return logger.error(
         new LogEntry(
-          `message ${shown(event.messageId)} of ${event.subscription} could not be settled (${event.settlement}) and stays with the broker: ${reason(event.error)}`,
-          { connection, messageId: shown(event.messageId), error: reason(event.error) },
+          `message ${messageId} of ${subscription} could not be settled (${settlement}) and stays with the broker: ${error}`,
+          { connection, messageId, topic: shown(destination.name), group, attempt, error },
         ),
       );
+    }
     case 'paused':
       return logger.log(`${event.subscription} is paused in this process`);
     case 'resumed':

@@ -82,11 +82,11 @@ export interface MessagingEventMap {
   /** Returned to the broker, such as at shutdown; with `error` where its handler failed while its circuit was open. */
   released: AttemptFacts & Partial<Pick<FailureFacts, 'error' | 'duration'>>;
   /** It stays with the broker, and comes again. */
-  'settlement-failed': OfSubscription & {
-    readonly id: string;
-    readonly settlement: Settlement['type'];
-    readonly error: ErrorText;
-  };
+  'settlement-failed': OfSubscription &
+    Pick<AttemptFacts, 'id' | 'kind' | 'topic' | 'group' | 'attempt'> & {
+      readonly settlement: Settlement['type'];
+      readonly error: ErrorText;
+    };
   /** It takes nothing more in this process, or goes on: an operator or its circuit wanted it so. */
   paused: OfSubscription;
   resumed: OfSubscription;
@@ -133,10 +133,17 @@ export const TOLD: {
     ...reasonOf(event.error),
     duration: event.duration,
   }),
-  'settlement-failed': (connection, { subscription, messageId, settlement, error }) => ({
+  'settlement-failed': (
+    connection,
+    { subscription, group, messageId, destination: { kind, name }, attempt, settlement, error },
+  ) => ({
     connection,
     subscription,
+    group,
     id: messageId,
+    kind,
+    topic: name,
+    attempt,
     settlement,
     error: textOf(error),
   }),

@@ -124,8 +124,11 @@ describe('MessagingEvents', () => {
     report({
       type: 'settlement-failed',
       settlement: 'retry',
-      subscription: 's',
+      subscription: "topic 'a' of group 'b'",
+      group: 'b',
       messageId: 'm1',
+      destination: { kind: 'topic', name: 'a' },
+      attempt: 2,
       error: new Error('cut'),
     });
     const connection = 'audit';
@@ -136,7 +139,20 @@ describe('MessagingEvents', () => {
       ['unblocked', { connection }],
       ['gap', { connection, subscription: "topic 'a' of group 'b'", reason: 'records 1 to 3' }],
       ['warning', { connection, reason: 'mind this' }],
-      ['settlement-failed', { connection, subscription: 's', id: 'm1', settlement: 'retry', error }],
+      [
+        'settlement-failed',
+        {
+          connection,
+          subscription: "topic 'a' of group 'b'",
+          group: 'b',
+          id: 'm1',
+          kind: 'topic',
+          topic: 'a',
+          attempt: 2,
+          settlement: 'retry',
+          error,
+        },
+      ],
     ]);
   });
 

@@ -96,6 +96,32 @@ describe('a line about a message', () => {
     expect(line[0]).toMatchObject({ message: TEXT });
   });
 
+  it('has the same fields where a settlement could not be carried out', () => {
+    const lines: unknown[] = [];
+    const write = (line: unknown): void => void lines.push(line);
+    logEvent({ log: write, warn: write, error: write }, 'default', {
+      type: 'settlement-failed',
+      settlement: 'retry',
+      subscription: "pattern 'order.#' of group 'shop'",
+      group: 'shop',
+      messageId: 'm1',
+      destination: { kind: 'topic', name: 'order.placed' },
+      attempt: 2,
+      error: new Error('cut'),
+    });
+    expect(lines.map((line) => ({ ...(line as object) }))).toEqual([
+      {
+        msg: "message m1 of pattern 'order.#' of group 'shop' could not be settled (retry) and stays with the broker: Error: cut",
+        connection: 'default',
+        messageId: 'm1',
+        topic: 'order.placed',
+        group: 'shop',
+        attempt: 2,
+        error: 'Error: cut',
+      },
+    ]);
+  });
+
   it('is one line, whatever strangers write for an id or a topic', () => {
     const lines: string[] = [];
     const write = (line: unknown): void => void lines.push(String(line));

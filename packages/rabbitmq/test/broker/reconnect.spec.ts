@@ -79,6 +79,13 @@ describe('A consumer', () => {
     await until(() => probe.seen.length >= 6, 'all of them again');
     const failed = application.events.filter(({ type }) => type === 'settlement-failed');
     expect(failed).toHaveLength(3);
+    for (const one of failed)
+      expect(one).toMatchObject({
+        settlement: 'acknowledge',
+        group: 'group',
+        destination: { kind: 'topic', name: 'a' },
+        attempt: 1,
+      });
     await application.publish('a', 'last');
     await until(() => probe.texts.includes('last'), 'the last');
     expect(application.events.filter((e) => e.type === 'warning' && /interrupted/.test(e.message))).toEqual(
