@@ -114,7 +114,7 @@ export function createPlanner(
       kind === 'topic'
         ? [topic(topicName(owner, name, ordered), 'when needed')]
         : [queue(queueName(owner, name, ordered), 'when needed')],
-    delays: () => [queue(delayName(owner), 'when needed')],
+    delays: () => ({ ...MEANS.delays, resources: [queue(delayName(owner), 'when needed')] }),
     rights,
   };
 }

@@ -10,9 +10,9 @@ describe('nest-messaging explain', () => {
     expect({ code, error }).toEqual({ code: 0, error: '' });
     expect(out).toMatch(/^connection default: rabbitmq, service billing, namespace shop, topology create\n/);
     expect(out).toMatch(
-      /Billing\.bill +topic order\.placed +billing +shop\.billing\.order\.placed--ordered +order: native, retries: emulated, crashes: native\n/,
+      /Billing\.bill +topic order\.placed +billing +shop\.billing\.order\.placed--ordered +order: native, delay: emulated, retries: emulated, crashes: native\n/,
     );
-    expect(out).toMatch(/topic invoice\.sent +exchange shop\n/);
+    expect(out).toMatch(/topic invoice\.sent +exchange shop +delay: emulated\n/);
     expect(out).toMatch(/order +native +a queue with a single active consumer\n/);
     expect(out).not.toContain('s3cret');
   });

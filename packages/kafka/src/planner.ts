@@ -82,7 +82,7 @@ export function createPlanner(owner: Owner, options: ResolvedOptions): Planner {
     publication: ({ destination }) => [
       toPlanned(destinationTopic(owner, destination, options), 'when needed'),
     ],
-    delays: () => delaysOf(owner.service, 'when needed'),
+    delays: () => ({ ...MEANS.delays, resources: delaysOf(owner.service, 'when needed') }),
     rights: (usage, topology) => rightsOf(owner, usage, topology, options.brokers[0]!),
   };
 }

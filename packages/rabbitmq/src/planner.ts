@@ -24,12 +24,14 @@ const ORDERED: Readonly<Record<Plan['turn'], Means>> = {
   consumers: { support: 'emulated', how: 'its consumers agree by an exclusive queue whose turn it is' },
 };
 
+const DELAYS: Means = {
+  support: 'emulated',
+  how: 'quorum queues in binary levels, which pass on what has waited there; no plug-in',
+};
+
 const meansOf = ({ turn }: Plan, type: QueueType): Readonly<Record<Needed, Means>> => ({
   ordered: ORDERED[turn],
-  delays: {
-    support: 'emulated',
-    how: 'quorum queues in binary levels, which pass on what has waited there; no plug-in',
-  },
+  delays: DELAYS,
   patterns: { support: 'native', how: 'a binding of the topic exchange' },
   broadcast: { support: 'native', how: 'an exclusive queue, gone with its connection' },
   deaths:
@@ -115,7 +117,7 @@ export function createPlanner(
       };
     },
     publication: ({ destination }) => planned(publishedTo(owner, destination, queueType), 'when needed'),
-    delays: () => distinct(planned(allDelays(owner), 'when needed')),
+    delays: () => ({ ...DELAYS, resources: distinct(planned(allDelays(owner), 'when needed')) }),
     rights: (usage, topology) => rightsOf(owner, usage, queueType, topology, vhost),
   };
 }

@@ -569,6 +569,7 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'makes what it does not plan': ['What the plan says is made on the broker, and nothing else'],
   'plans to do what it cannot': ['A plan gives what the broker can do, and nothing else'],
   'does not say how it does what it plans': ['A plan gives what the broker can do, and nothing else'],
+  'plans to delay nothing, and does': ['A plan gives what the broker can do, and nothing else'],
   'plans nothing before it is connected': [
     'Planning needs no connection, and makes nothing',
     'A plan refuses options that subscribing refuses',

@@ -30,6 +30,9 @@ export const brokenPlanning: readonly Broken[] = [
   planningEach('does not say how it does what it plans', ({ means }) => ({
     means: { ...means, ordered: { support: 'native', how: '' } },
   })),
+  broken('plans to delay nothing, and does', () =>
+    planning(({ delays }) => ({ delays: () => ({ ...delays(), support: false }) })),
+  ),
   broken('plans nothing before it is connected', () =>
     around((transport) => {
       let connected = false;

@@ -28,7 +28,7 @@ export function addExplain(program: Command, terminal: Terminal, end: (code: Exi
     .summary('what an application handles and publishes, and whether its brokers can give what it needs')
     .description(
       'Tells of each handler its subscription, its name on the broker, and for each of its ' +
-        'needs (order, retries, patterns, broadcast, batches, crashes) whether the broker ' +
+        'needs (order, delays, retries, patterns, broadcast, batches, crashes) whether the broker ' +
         'gives it natively, by emulation, or refuses it. All that would keep the application ' +
         'from starting is told, not only the first.',
     )

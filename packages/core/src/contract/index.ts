@@ -57,6 +57,7 @@ export { checkOptions, countSchema, durationSchema, timeoutSchema } from './opti
 export { DeadLetter, Discard, RetryLater } from './outcomes.js';
 export { isPattern, matches } from './pattern.js';
 export type {
+  DelayPlan,
   Means,
   Needed,
   PlannedResource,

@@ -37,6 +37,12 @@ export interface SubscriptionPlan {
   readonly means: Readonly<Record<Needed, Means>>;
 }
 
+/** How messages that are published with a delay are kept until they are due. */
+export interface DelayPlan extends Means {
+  /** What they pass. */
+  readonly resources: readonly PlannedResource[];
+}
+
 /** What an application publishes to. */
 export interface Publication {
   readonly destination: Destination;
@@ -69,8 +75,8 @@ export interface Planner {
   subscription(subscription: Subscription): SubscriptionPlan;
   /** What a publish needs that is not delayed. @throws {ConfigurationError} if its name cannot be used */
   publication(publication: Publication): readonly PlannedResource[];
-  /** What the application's own delayed messages pass. */
-  delays(): readonly PlannedResource[];
+  /** The application's own delayed messages. */
+  delays(): DelayPlan;
   /** The least rights for all of this, under each `topology`. */
   rights(usage: Usage, topology: Topology): Rights;
 }

@@ -5,6 +5,7 @@ import {
   MessagingError,
   type Destination,
   type EventContract,
+  type Means,
   type PlannedResource,
   type Publication,
   type Rights,
@@ -17,10 +18,11 @@ import {
 } from '../contract/index.js';
 import { createAdmission, type Admitted, type HandlerDeclaration } from './admission.js';
 import { retriesInPlace, type HandlerDefaults, type ResolvedHandlerOptions } from './handler-options.js';
-import type { Need, Refusal } from './requirements.js';
+import { LONGEST_DELAY } from './publisher.js';
+import { minutes, type Need, type Refusal } from './requirements.js';
 import { longestWait } from './retry-policy.js';
 
-/** How a need of a handler is met. */
+/** How a need of a handler, or of whoever publishes, is met. */
 export interface ExplainedNeed {
   readonly need: Need;
   /**
@@ -63,6 +65,7 @@ export interface ExplainedPublication {
   readonly destination: Destination;
   readonly ordered: boolean;
   readonly version?: string;
+  readonly needs: readonly ExplainedNeed[];
   readonly resources: readonly PlannedResource[];
   readonly refusals: readonly ExplainedRefusal[];
 }
@@ -114,18 +117,29 @@ function planned<T>(refusals: Refusal[], plan: () => T): T | undefined {
   }
 }
 
+const by = (need: Need, { support, how }: Means): ExplainedNeed => ({
+  need,
+  given: support || 'not given',
+  how,
+});
+
+const DAY = 24 * 60 * 60 * 1_000;
+
+/** What a publish may ask for, and how its message waits. */
+function delayBy({ support, how }: Means, { capabilities }: ExplanationParts['transport']): ExplainedNeed {
+  const longest = Math.min(LONGEST_DELAY, capabilities.maxDelay);
+  const limit = longest < DAY ? minutes(longest) : `${Math.floor(longest / DAY)} days`;
+  return by('delay', { support, how: support ? `${how}; ${limit} at most` : how });
+}
+
 /** Needs that handlers of this kind have, each with how it is met where nothing refuses it. */
 function needsOf(
   { source }: HandlerDeclaration,
   options: ResolvedHandlerOptions,
   { means }: SubscriptionPlan,
+  transport: ExplanationParts['transport'],
 ): ExplainedNeed[] {
   const { ordered, broadcast, batch, retry } = options;
-  const by = (need: Need, { support, how }: SubscriptionPlan['means']['ordered']): ExplainedNeed => ({
-    need,
-    given: support || 'not given',
-    how,
-  });
   const needs: ExplainedNeed[] = [];
   if (ordered) needs.push(by('order', means.ordered));
   if (isPattern(source.name)) needs.push(by('pattern', means.patterns));
@@ -136,6 +150,7 @@ function needsOf(
       given: 'emulated',
       how: `${batch.size} are gathered in the process for ${batch.wait} ms at most, and each is settled by itself`,
     });
+  needs.push(delayBy(means.delays, transport));
   if (retry.attempts > 1)
     needs.push(
       retriesInPlace(options)
@@ -161,7 +176,7 @@ function explainHandler(
   const plan = admitted && planned(refusals, () => transport.planner.subscription(admitted.subscription));
   const shared = plan && !admitted.options.broadcast ? sharing(plan.name, admitted) : undefined;
   if (shared) refusals.push({ error: shared });
-  const needs = plan ? needsOf(handler, admitted.options, plan) : [];
+  const needs = plan ? needsOf(handler, admitted.options, plan, transport) : [];
   const unmet = refusals.flatMap(({ need, error }): ExplainedNeed[] =>
     need === undefined ? [] : [{ need, given: 'refused', how: error.message }],
   );
@@ -179,8 +194,9 @@ function explainHandler(
 
 function explainPublication(
   { contract, ...publication }: PublicationDeclaration,
-  { planner }: ExplanationParts['transport'],
+  transport: ExplanationParts['transport'],
 ): ExplainedPublication {
+  const { planner } = transport;
   const { kind, name } = publication.destination;
   const refusals: Refusal[] = [];
   const resources = planned(refusals, () => {
@@ -190,6 +206,7 @@ function explainPublication(
   return {
     ...publication,
     version: contract?.version,
+    needs: resources ? [delayBy(planner.delays(), transport)] : [],
     resources: resources ?? [],
     refusals: refusals.map(({ error }) => refusalOf(`${kind} '${name}'`, error)),
   };
@@ -260,7 +277,7 @@ export function explainConnection(
     topology,
     handlers,
     publications,
-    delays: usage.delays ? transport.planner.delays() : [],
+    delays: usage.delays ? transport.planner.delays().resources : [],
     rights: {
       create: transport.planner.rights(usage, 'create'),
       validate: transport.planner.rights(usage, 'validate'),

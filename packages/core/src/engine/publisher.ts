@@ -50,7 +50,7 @@ export interface PublishOptions extends BrokerPublishOptions {
 }
 
 /** Beyond this a delay belongs in a calendar or a database, where it can be seen and cancelled. */
-const LONGEST_DELAY = milliseconds('7d');
+export const LONGEST_DELAY = milliseconds('7d');
 
 /** Milliseconds since 1970 of the last date that JavaScript has. */
 const LAST_DATE = 8.64e15;

@@ -18,8 +18,8 @@ interface Asking {
   readonly options: ResolvedHandlerOptions;
 }
 
-/** What a handler asks for beyond getting its messages. */
-export type Need = 'order' | 'pattern' | 'broadcast' | 'batch' | 'retries' | 'time' | 'crashes';
+/** What a handler asks for beyond getting its messages, and whoever publishes them. */
+export type Need = 'order' | 'pattern' | 'broadcast' | 'batch' | 'delay' | 'retries' | 'time' | 'crashes';
 
 /** Why a handler cannot be served, and for which need. */
 export interface Refusal {
@@ -27,7 +27,7 @@ export interface Refusal {
   readonly error: MessagingError;
 }
 
-const minutes = (ms: number): string => `${Math.round(ms / 6_000) / 10} min`;
+export const minutes = (ms: number): string => `${Math.round(ms / 6_000) / 10} min`;
 
 /** What makes no sense anywhere, then what this broker cannot serve; each names the handler and what would do. */
 export function unmet(

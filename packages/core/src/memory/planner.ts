@@ -10,7 +10,7 @@ import {
 
 const MEANS: Readonly<Record<Needed, Means>> = {
   ordered: { support: 'native', how: 'the first process alone takes, in the order of publishing' },
-  delays: { support: 'native', how: 'a timer each, of any length' },
+  delays: { support: 'native', how: 'a timer each' },
   patterns: { support: 'native', how: 'matched when a message is published' },
   broadcast: { support: 'native', how: 'a queue of the process, gone with it' },
   deaths: { support: false, how: 'nothing outlives the process that a message kills' },
@@ -38,7 +38,7 @@ export function createPlanner(
       // A topic is no more than who subscribes to it.
       return destination.kind === 'queue' ? [queue(name, 'when needed')] : [];
     },
-    delays: () => [],
+    delays: () => ({ ...MEANS.delays, resources: [] }),
     rights: () => ({ granted: {}, grant: 'none: memory asks nobody' }),
   };
 }

@@ -32,9 +32,10 @@ function linesOf(
       ? `    ${place(destination)}[(${label(`queue ${destination.name}`)})]`
       : `    ${place(destination)}([${label(destination.name)}])`,
   );
-  const published = publications.map(
-    ({ destination }) => `  ${id('application')} -- publishes --> ${place(destination)}`,
-  );
+  const published = publications.map(({ destination, needs }) => {
+    const how = ['publishes', ...needs.map(({ need, given }) => `${need} ${given}`)].join(', ');
+    return `  ${id('application')} -- ${label(how)} --> ${place(destination)}`;
+  });
   const patterns = [...destinations.values()].filter(({ name }) => isPattern(name));
   const covered = patterns.flatMap((pattern) =>
     [...destinations.values()]

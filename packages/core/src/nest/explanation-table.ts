@@ -21,6 +21,9 @@ const GIVEN: Readonly<Record<ExplainedNeed['given'], string>> = {
   'not given': 'not given',
 };
 
+const inShort = (needs: readonly ExplainedNeed[]): string[] =>
+  needs.map(({ need, given }) => `${need}: ${GIVEN[given]}`);
+
 function handlersOf({ handlers }: ExplainedConnection): string[] {
   if (handlers.length === 0) return ['no handlers'];
   return columns([
@@ -31,7 +34,7 @@ function handlersOf({ handlers }: ExplainedConnection): string[] {
       source.kind === 'queue' ? '–' : group,
       subscription,
       [
-        ...needs.map(({ need, given }) => `${need}: ${GIVEN[given]}`),
+        ...inShort(needs),
         ...(refusals.length > 0 && needs.every(({ given }) => given !== 'refused') ? ['REFUSED'] : []),
       ].join(', '),
     ]),
@@ -41,19 +44,20 @@ function handlersOf({ handlers }: ExplainedConnection): string[] {
 function publicationsOf({ publications }: ExplainedConnection): string[] {
   if (publications.length === 0) return ['nothing is said to be published'];
   return columns([
-    ['PUBLISHES', 'ON THE BROKER'],
-    ...publications.map(({ destination, resources, refusals }) => [
+    ['PUBLISHES', 'ON THE BROKER', 'NEEDS'],
+    ...publications.map(({ destination, needs, resources, refusals }) => [
       `${destination.kind} ${destination.name}`,
       refusals.length > 0
         ? 'REFUSED'
         : resources.map(({ kind, name }) => `${kind} ${name}`).join(', ') || 'nothing of its own',
+      inShort(needs).join(', '),
     ]),
   ]);
 }
 
 /** How each need is met, said once. */
-function meansOf({ handlers }: ExplainedConnection): string[] {
-  const lines = handlers.flatMap(({ needs }) =>
+function meansOf({ handlers, publications }: ExplainedConnection): string[] {
+  const lines = [...handlers, ...publications].flatMap(({ needs }) =>
     needs.flatMap(({ need, given, how }) => (given === 'refused' ? [] : [[need, GIVEN[given], how]])),
   );
   const distinct = [...new Map(lines.map((line) => [line.join(), line])).values()];

@@ -90,13 +90,20 @@ describe('An application that was never started', () => {
       { handler: 'Billing.clear', subscription: 'shop.billing.cache.cleared' },
       { handler: 'Billing.print', source: { kind: 'queue' }, subscription: 'shop.invoice.print' },
     ]);
-    expect(needs(0)).toEqual(['order: native', 'retries: emulated', 'crashes: not given']);
-    expect(connections[0]!.handlers[0]!.needs[1]!.how).toBe(
+    expect(needs(0)).toEqual(['order: native', 'delay: native', 'retries: emulated', 'crashes: not given']);
+    const [, delay, retries] = connections[0]!.handlers[0]!.needs;
+    expect(delay!.how).toBe('a timer each; 7 days at most');
+    expect(retries!.how).toBe(
       '3 attempts within 3 s, in the process that has the message, which holds up its key alone',
     );
-    expect(needs(1)).toEqual(['pattern: native', 'crashes: not given']);
-    expect(needs(2)).toEqual(['broadcast: native', 'retries: emulated', 'crashes: not given']);
-    expect(needs(3)).toEqual(['batch: emulated', 'retries: native', 'crashes: not given']);
+    expect(needs(1)).toEqual(['pattern: native', 'delay: native', 'crashes: not given']);
+    expect(needs(2)).toEqual([
+      'broadcast: native',
+      'delay: native',
+      'retries: emulated',
+      'crashes: not given',
+    ]);
+    expect(needs(3)).toEqual(['batch: emulated', 'delay: native', 'retries: native', 'crashes: not given']);
   });
 
   it('tells what the module and its features say they publish, each once', async () => {
@@ -134,6 +141,30 @@ describe('An application that was never started', () => {
         ['queue', 'report', false],
       ],
     ]);
+  });
+
+  it('tells how long a delay of what is published may be, by what its broker can and the module allows', async () => {
+    const delays = async (maxDelay: number, support: false | 'native' = 'native') => {
+      const broker: Broker = {
+        name: 'lesser',
+        open: (environment) => {
+          const transport = memory().open(environment);
+          const { planner, capabilities } = transport;
+          return {
+            ...transport,
+            capabilities: { ...capabilities, maxDelay },
+            planner: { ...planner, delays: () => ({ ...planner.delays(), support }) },
+          };
+        },
+      };
+      const explorer = await explorerOf([], { service: 'billing', broker, publishes: ['order.placed'] });
+      return explorer.explain().connections[0]!.publications[0]!.needs;
+    };
+    expect(await delays(Infinity)).toEqual([
+      { need: 'delay', given: 'native', how: 'a timer each; 7 days at most' },
+    ]);
+    expect(await delays(900_000)).toMatchObject([{ how: 'a timer each; 15 min at most' }]);
+    expect(await delays(0, false)).toEqual([{ need: 'delay', given: 'not given', how: 'a timer each' }]);
   });
 
   it('tells every reason for which it would not start, where starting tells the first alone', async () => {
@@ -292,9 +323,10 @@ describe('An explanation', () => {
     ).table();
     expect(table).toMatch(/^connection default: memory, service billing, namespace shop, topology create\n/);
     expect(table).toMatch(
-      /Billing\.bill +topic order\.placed +billing +shop\.billing\.order\.placed +order: native, retries: emulated/,
+      /Billing\.bill +topic order\.placed +billing +shop\.billing\.order\.placed +order: native, delay: native, retries: emulated/,
     );
-    expect(table).toMatch(/topic order\.placed +nothing of its own/);
+    expect(table).toMatch(/topic order\.placed +nothing of its own +delay: native/);
+    expect(table).toMatch(/delay +native +a timer each; 7 days at most/);
     expect(table).toMatch(/broadcast +native +a queue of the process/);
     expect(table).toMatch(/Nothing is refused\.\n$/);
   });
@@ -315,7 +347,7 @@ describe('An explanation', () => {
     n3(["cache.cleared"])
     n4[("queue invoice.print")]
   end
-  n5 -- publishes --> n1
+  n5 -- "publishes, delay native" --> n1
   n1 -.-> n2
   n6["Billing.bill"]
   n1 -- "billing" --> n6

@@ -48,7 +48,7 @@ function planAll(planner: Planner, stage: Stage) {
   return {
     subscriptions,
     atStart: all.filter(({ made }) => made === 'at start'),
-    whenNeeded: [...all.filter(({ made }) => made === 'when needed'), ...planner.delays()],
+    whenNeeded: [...all.filter(({ made }) => made === 'when needed'), ...planner.delays().resources],
     published: publicationsOf(stage).flatMap((one) => planner.publication(one)),
   };
 }
@@ -119,6 +119,9 @@ export const plan = concern('Plan', (states) => {
         assert.ok(how, `the plan does not say how it gives ${need}`);
       }
     }
+    const { support, how } = planner.delays();
+    assert.equal(Boolean(support), can.delays, `delays of what is published are ${support}`);
+    assert.ok(how, 'the plan does not say how it delays what is published');
   });
 
   states('A plan refuses options that subscribing refuses', async ({ prepare, topic, group }) => {
