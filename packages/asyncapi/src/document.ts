@@ -110,6 +110,11 @@ export async function asyncApiDocument(
   const classes = await classSchemas(
     app,
     payloads.flatMap(({ contract, type }) => (type && !contract?.schema ? [type] : [])),
+    new Set(
+      payloads.flatMap(({ connection, destination, contract }) =>
+        contract?.schema ? [messageId(connection, destination, contract)] : [],
+      ),
+    ),
   );
 
   const schemas = new Map<string, JsonSchema>(Object.entries(classes.schemas));

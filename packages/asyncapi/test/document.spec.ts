@@ -3,7 +3,7 @@ import { Parser } from '@asyncapi/parser';
 import { describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type INestApplication, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import { asyncApiDocument, type AsyncApiDocument } from '@nest-messaging/asyncapi';
 import { aws } from '@nest-messaging/aws';
 import {
@@ -188,6 +188,80 @@ describe('The AsyncAPI document of an application', () => {
     });
     expect(components.schemas).toHaveProperty('Line');
   });
+
+  it('tells two classes of one name apart, and what they refer to, and has what is the same once', async () => {
+    class Country {
+      @ApiProperty()
+      code!: string;
+    }
+    const post = (): Type => {
+      class Part {
+        @ApiProperty()
+        street!: string;
+      }
+      class Address {
+        @ApiProperty({ type: Part })
+        part!: Part;
+        @ApiProperty({ type: Country })
+        country!: Country;
+      }
+      @Injectable()
+      class Post {
+        @OnEvent('parcel.sent')
+        sent(_to: Address): void {}
+        @OnEvent('letter.sent')
+        also(_to: Address): void {}
+      }
+      return Post;
+    };
+    const mail = (): Type => {
+      class Part {
+        @ApiProperty()
+        host!: string;
+      }
+      class Address {
+        @ApiProperty({ type: Part })
+        part!: Part;
+        @ApiProperty({ type: Country })
+        country!: Country;
+      }
+      @ApiSchema({ name: 'order.paid' })
+      class Named {
+        @ApiProperty()
+        id!: string;
+      }
+      @Injectable()
+      class Mail {
+        @OnEvent('mail.sent')
+        sent(_to: Address): void {}
+        @OnEvent('named')
+        named(_named: Named): void {}
+      }
+      return Mail;
+    };
+    const document = await documentOf({}, [post(), mail()]);
+    const { messages, schemas } = document.components;
+    const schemaOf = (message: string) => {
+      const { $ref } = messages[message]!['payload'] as { $ref: string };
+      return schemas[$ref.replace('#/components/schemas/', '')] as Record<string, any>;
+    };
+    const [parcel, letter, sent] = ['parcel.sent', 'letter.sent', 'mail.sent'].map(schemaOf);
+    expect(letter).toBe(parcel);
+    expect(parcel!['properties'].part.$ref).toBe('#/components/schemas/Part');
+    expect(sent!['properties'].part.$ref).toBe('#/components/schemas/Part-2');
+    expect(sent!['properties'].country).toEqual(parcel!['properties'].country);
+    expect(schemas['Part']).toMatchObject({ properties: { street: {} } });
+    expect(schemas['Part-2']).toMatchObject({ properties: { host: {} } });
+    // A contract's schema has that name.
+    expect(schemaOf('named')).toBe(schemas['order.paid-2']);
+    expect(schemas['order.paid']).toMatchObject({ properties: { amount: {} } });
+    expect(
+      Object.keys(schemas)
+        .filter((name) => /Address|Part|Country/.test(name))
+        .sort(),
+    ).toEqual(['Address', 'Address-2', 'Country', 'Part', 'Part-2']);
+    expect(await errorsIn(document)).toEqual([]);
+  }, 60_000);
 
   it('gives a pattern the messages that it covers, as far as they are known', async () => {
     const { channels, operations } = await documentOf({});
