@@ -261,7 +261,13 @@ function makeStage(driver: DriverName, brokers: string[], cleanups: (() => unkno
           ...more,
         };
         const consumer = await transport.subscribe(subscription, async (delivery) => {
-          seen.push({ ...delivery, text: Buffer.from(delivery.message.body).toString(), at: Date.now() });
+          const { raw } = delivery;
+          seen.push({
+            ...delivery,
+            raw,
+            text: Buffer.from(delivery.message.body).toString(),
+            at: Date.now(),
+          });
           return behaviour(delivery);
         });
         return {

@@ -104,7 +104,10 @@ export interface Delivery {
   readonly attempt: number;
   /** How often a process died while it handled this message alone; 0 where the broker does not count. */
   readonly deaths: number;
-  /** The broker client's own message, for what only it can tell. */
+  /**
+   * The broker client's own message, for what only it can tell. It may be made when it is asked for, by a getter of a
+   * prototype: whoever copies a delivery asks for it.
+   */
   readonly raw: unknown;
   /**
    * Aborts when it is to go to another process soon: what has not begun is released, and so is what waits between two

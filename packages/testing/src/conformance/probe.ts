@@ -92,6 +92,8 @@ export function createProbe(
       times.set(id, time);
       const one: Seen = {
         ...delivery,
+        // It may be made for who asks for it.
+        raw: delivery.raw,
         text: Buffer.from(body).toString(),
         at: now(),
         time,
