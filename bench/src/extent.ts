@@ -3,6 +3,8 @@ import type { BrokerName } from './contestants/index.js';
 /** How much is measured. */
 export interface Extent {
   readonly rounds: number;
+  /** Contestants measured at a time: one, unless the figures mean nothing. */
+  readonly atATime: number;
   /** Bytes. */
   readonly sizes: readonly number[];
   readonly publish: number;
@@ -34,6 +36,7 @@ const TOPICS = [1, 1_000, 100_000];
 
 const BROKER: Extent = {
   rounds: 5,
+  atATime: 1,
   sizes: SIZES,
   publish: 30_000,
   // Some clients take 44 ms each with 4 KiB: a packet that waits for the acknowledgement of another.
@@ -50,6 +53,7 @@ const BROKER: Extent = {
 const EXTENTS: Record<BrokerName, Extent> = {
   memory: {
     rounds: 5,
+    atATime: 1,
     sizes: SIZES,
     publish: 100_000,
     awaited: 10_000,
@@ -69,6 +73,7 @@ const EXTENTS: Record<BrokerName, Extent> = {
   // waits: a tenth of the backlog shows as much.
   aws: {
     rounds: 5,
+    atATime: 1,
     sizes: SIZES,
     publish: 2_000,
     awaited: 200,
@@ -85,6 +90,7 @@ const EXTENTS: Record<BrokerName, Extent> = {
 /** Shows that all of it works; its figures mean nothing. */
 const QUICK: Extent = {
   rounds: 1,
+  atATime: 4,
   sizes: [200],
   publish: 500,
   awaited: 50,

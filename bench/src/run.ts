@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { CONTESTANTS, type BrokerName } from './contestants/index.js';
 import type { Extent } from './extent.js';
 import type { Job } from './measurements/job.js';
@@ -30,13 +31,18 @@ export async function run({ broker, url, extent, node, say }: Circumstances): Pr
   const files = CONTESTANTS[broker];
   const rows: Row[] = [];
   for (let round = 0; round < extent.rounds; round += 1)
-    for (const size of extent.sizes)
-      for (let i = 0; i < files.length; i += 1) {
-        const file = `${broker}/${files[(round + i) % files.length]}`;
-        const row = await measure(file, { round, size });
-        rows.push(row);
-        say(line(row));
-      }
+    for (const size of extent.sizes) {
+      let next = 0;
+      const lane = async (): Promise<void> => {
+        while (next < files.length) {
+          const file = `${broker}/${files[(round + next++) % files.length]}`;
+          const row = await measure(file, { round, size });
+          rows.push(row);
+          say(line(row));
+        }
+      };
+      await Promise.all(Array.from({ length: extent.atATime }, lane));
+    }
   return rows;
 
   async function measure(file: string, { round, size }: { round: number; size: number }): Promise<Row> {
@@ -44,7 +50,7 @@ export async function run({ broker, url, extent, node, say }: Circumstances): Pr
     let repeated = 0;
     const figures: Figures = {};
     const voided: Partial<Record<Metric, string>> = {};
-    const prefix = `b${Date.now().toString(36)}`;
+    const prefix = `b${randomBytes(5).toString('hex')}`;
     /** What was shown at a place is in doubt until its messages are counted. */
     const shown = new Map<string, Metric[]>();
     const doubts = new Map<string, string>();
