@@ -138,8 +138,7 @@ function section(results: Results): string {
     ...extent.sizes.map((size) => ofSize(results, size)),
     `### Goals`,
     goals(results),
-    `### Scale`,
-    scales(results),
+    ...(results.scale.length > 0 ? ['### Scale', scales(results)] : []),
     `### How each is set`,
     contenders(rows)
       .map(({ name, safety, says }) => `- ${name}${safety === 'defaults' ? ' (defaults)' : ''}: ${says}.`)
@@ -163,7 +162,8 @@ export const page = (all: readonly Results[]): string =>
     'Written by `npm run bench`, which runs all contestants side by side, in turn, on brokers of its own: ' +
       '[how, and what makes it fair](decisions/0020-benchmarks.md). Figures are **ratios, ours over theirs**: of rates more ' +
       'than 1 is better, of times, processor time and memory less than 1. Each is the median over the rounds, with the ' +
-      'least and the most in small print. A figure whose messages were not all counted at the end is void.',
+      'least and the most in small print. A figure whose messages were not all counted at the end is void. Why a goal is not ' +
+      'met, and what bounds those that are: [what a message costs](decisions/0021-hot-paths.md).',
     ...all.map(section),
     `Versions: ${versions(all)}.`,
   ].join('\n\n')}\n`;
