@@ -1,6 +1,8 @@
 import type { Finding, Topology, Usage } from '@nest-messaging/core/contract';
 import { askForEach } from './at-a-time.js';
+import { brokerVersion } from './broker-version.js';
 import type { Client } from './driver/driver.js';
+import { found } from './finding.js';
 import type { ResolvedOptions } from './options.js';
 import {
   delayNames,
@@ -18,12 +20,6 @@ export interface ExaminationParts {
   readonly topology: Topology;
   readonly client: Client;
 }
-
-const found = (level: Finding['level'], about: string, message: string): Finding => ({
-  level,
-  about,
-  message,
-});
 
 /** Of what the module needs alone: how many partitions an event has is a team's own choice, and so are settings. */
 function topicFinding(
@@ -118,15 +114,22 @@ export async function examine(
       ...(delays ? delayTopics(delayNames(owner, owner.service), options) : []),
     ].map(({ name }) => name),
   );
-  const [all, leaders] = await Promise.all([client.topics(), client.leaders([...needed])]);
+  const [spoken, all, leaders] = await Promise.all([
+    client.versions(),
+    client.topics(),
+    client.leaders([...needed]),
+  ]);
   const levels = new Set(
     [owner.service, ...subscriptions.map(({ group }) => group)].flatMap(
       (waiter) => delayNames(owner, waiter).levels,
     ),
   );
-  const findings = [...needed].map((name) =>
-    topicFinding(name, leaders.get(name)?.length, levels.has(name), topology),
-  );
+  const findings = [
+    brokerVersion(spoken),
+    ...[...needed].map((name) =>
+      topicFinding(name, leaders.get(name)?.length, levels.has(name), topology),
+    ),
+  ];
   for (const [topic, nodes] of leaders)
     if (nodes.includes(-1))
       findings.push(

@@ -11,7 +11,12 @@ import {
   awsEnvironment,
   removeNamespace as removeFromAws,
 } from '../../../../test/support/aws.js';
-import { kafkaBrokers, removeNamespace as removeFromKafka } from '../../../../test/support/kafka.js';
+import { describeHere } from '../../../../test/support/describe-here.js';
+import {
+  kafkaBrokers,
+  kafkaDrivers,
+  removeNamespace as removeFromKafka,
+} from '../../../../test/support/kafka.js';
 import { rabbitmqUrl, removeNamespace as removeFromRabbitmq } from '../../../../test/support/rabbitmq.js';
 import { command } from '../command.js';
 
@@ -92,6 +97,24 @@ describe.each(BROKERS)('nest-messaging doctor on $broker', ({ broker, url, remov
       message: expect.stringContaining('no handler here has it'),
     });
   });
+});
+
+describe('nest-messaging doctor on kafka alone', () => {
+  afterAll(() => removeFromKafka(namespace));
+
+  for (const { name: driver, missing } of kafkaDrivers)
+    describeHere(`with ${driver}`, missing, () => {
+      const url = () => `kafka://${kafkaBrokers()}?driver=${driver}`;
+
+      it('tells that the broker is of a release that it is made for', async () => {
+        const { findings } = await doctor(url(), ...doing('order.placed'));
+        expect(findings[0]).toEqual({
+          level: 'fine',
+          about: 'broker',
+          message: 'Kafka 4.0 or later, by the requests that it speaks',
+        });
+      });
+    });
 });
 
 describe('nest-messaging doctor on rabbitmq', () => {

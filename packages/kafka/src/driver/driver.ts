@@ -92,6 +92,12 @@ export interface CommittedPosition extends Position {
   readonly metadata: string;
 }
 
+/** From which version of a request to which a broker speaks it. */
+export interface VersionRange {
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
 export interface NewTopic {
   readonly name: string;
   readonly partitions: number;
@@ -156,6 +162,8 @@ export interface Client {
 
   /** One small request to whichever broker is reached. */
   ping(): Promise<void>;
+  /** What the broker that is reached speaks, by the number of each request. */
+  versions(): Promise<ReadonlyMap<number, VersionRange>>;
   /** All there are, internal ones included. */
   topics(): Promise<string[]>;
   /** The leader's node id for each partition in its order, -1 where there is none, of those topics that exist. Fresh. */

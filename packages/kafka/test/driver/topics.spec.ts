@@ -111,6 +111,13 @@ onEachDriver('Topics and offsets', (stage) => {
     await (await stage().client()).ping();
   });
 
+  it('a broker tells which versions of each request it speaks', async () => {
+    const [PRODUCE, FETCH] = [0, 1];
+    const spoken = await (await stage().client()).versions();
+    for (const request of [PRODUCE, FETCH])
+      expect(spoken.get(request)!.maxVersion).toBeGreaterThan(spoken.get(request)!.minVersion);
+  });
+
   it('a batch that compaction has emptied is passed over', async () => {
     const topic = await stage().topic({
       config: {

@@ -150,6 +150,12 @@ export function makeClient(cluster: Cluster, { requestTimeout, connectTimeout }:
       });
     },
 
+    versions: () =>
+      within(requestTimeout, async () => {
+        const { broker } = await cluster.any();
+        return new Map(Object.entries(broker.versions ?? {}).map(([key, range]) => [Number(key), range]));
+      }),
+
     topics: () =>
       within(requestTimeout, async (deadline) => {
         const { topicMetadata } = await cluster.metadata([], deadline);

@@ -1,5 +1,5 @@
 import { brokerError, DriverError } from '../driver-error.js';
-import type { EncodedBatch, FetchLimits, Partition, Position } from '../driver.js';
+import type { EncodedBatch, FetchLimits, Partition, Position, VersionRange } from '../driver.js';
 import type { FetchedBytes } from '../fetched.js';
 import { byteReader, byteWriter, type ByteReader, type ByteWriter } from '../bytes.js';
 import { grouped } from '../grouped.js';
@@ -104,7 +104,7 @@ function readFetched(reader: ByteReader, topic: string): FetchedBytes {
 
 /** @throws DriverError `UNSUPPORTED_VERSION` if the broker is older or newer than these requests */
 export function checkVersions(
-  versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>> | null,
+  versions: Readonly<Record<number, VersionRange>> | null,
 ): void {
   for (const { apiKey, apiVersion, apiName } of [PRODUCE, FETCH]) {
     const range = versions?.[apiKey];

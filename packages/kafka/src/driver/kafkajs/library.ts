@@ -1,5 +1,6 @@
 import type { ISocketFactoryArgs, Kafka, KafkaConfig } from 'kafkajs';
 import type { Socket } from 'node:net';
+import type { VersionRange } from '../driver.js';
 import { DriverError } from '../driver-error.js';
 
 /*
@@ -69,9 +70,7 @@ interface PerPartition<Of> {
 /** One broker, as kafkajs's cluster makes it: each method is one request. */
 export interface Broker {
   readonly connectionPool: ConnectionPool;
-  readonly versions: Readonly<
-    Record<number, { readonly minVersion: number; readonly maxVersion: number }>
-  > | null;
+  readonly versions: Readonly<Record<number, VersionRange>> | null;
   connect(): Promise<void>;
   apiVersions(): Promise<unknown>;
   /** Of all topics, if none is named. */

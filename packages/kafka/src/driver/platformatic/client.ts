@@ -36,6 +36,7 @@ export function createClient(cluster: Cluster): Client {
       return Promise.resolve();
     },
     ping: () => inTime('a sign of life', topics.ping),
+    versions: () => inTime('what the broker speaks', topics.versions),
     topics: () => inTime('the list of topics', topics.topics),
     leaders: (names) => inTime('who leads', () => topics.leaders(names)),
     createTopics: (wanted) => inTime('creating topics', () => topics.createTopics(wanted)),

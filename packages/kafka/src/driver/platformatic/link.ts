@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { API, Broker, ConnectionOptions } from '@platformatic/kafka';
+import type { VersionRange } from '../driver.js';
 import { DriverError } from '../driver-error.js';
 import { driverError } from './errors.js';
 import type { Library, LibraryError } from './library.js';
@@ -9,6 +10,8 @@ import { createPending, timedOut } from '../pending.js';
 export interface Link {
   /** Resolves once it is open and logged in. */
   readonly open: Promise<void>;
+  /** What the broker speaks, by the number of each request; empty until it is open. */
+  readonly versions: ReadonlyMap<number, VersionRange>;
   /**
    * Sends a request. Resolves with the answer whatever error codes it holds. Without an answer in time the connection
    * ends: the broker answers in order, so that those behind it would get none either.
@@ -61,8 +64,7 @@ export function openLink({ library, clientId, options, broker, onEnd }: LinkPart
     end(new DriverError('CONNECTION', `the connection to ${where} was lost`, { retryable: true })),
   );
 
-  /** Which versions of each request the broker speaks, by its number. */
-  let versions = new Map<number, { readonly minVersion: number; readonly maxVersion: number }>();
+  let versions = new Map<number, VersionRange>();
   const limit = options.connectTimeout ?? library.defaultOptions.connectTimeout;
 
   const connect = async (): Promise<void> => {
@@ -112,6 +114,9 @@ export function openLink({ library, clientId, options, broker, onEnd }: LinkPart
 
   return {
     open: pending.wait(limit, connect, () => endLate(timedOut(`the connection to ${where}`, limit))),
+    get versions() {
+      return versions;
+    },
     end,
     ask(api, time, ...request) {
       const name = library.protocolAPIsById[api.key] ?? `request ${api.key}`;

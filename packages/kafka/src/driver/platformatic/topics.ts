@@ -5,7 +5,7 @@ import { byTopic, keyOf } from '../by-topic.js';
 import type { Cluster, Metadata } from './cluster.js';
 import { timedOut } from '../pending.js';
 
-type Topics = Pick<Client, 'ping' | 'topics' | 'leaders' | 'createTopics' | 'offsets' | 'deleteRecords'>;
+type Topics = Pick<Client, 'ping' | 'versions' | 'topics' | 'leaders' | 'createTopics' | 'offsets' | 'deleteRecords'>;
 
 const UNKNOWN_SERVER_ERROR = -1;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
@@ -126,6 +126,10 @@ export function topicRequests(cluster: Cluster): Topics {
 
     async ping() {
       await cluster.metadata([]);
+    },
+
+    async versions() {
+      return (await cluster.any()).versions;
     },
 
     async topics() {
