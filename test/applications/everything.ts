@@ -15,6 +15,7 @@ import {
   OnEvent,
   OnQueue,
   type Broker,
+  type Finding,
   type Rights,
   type Topology,
 } from '@nest-messaging/core';
@@ -83,6 +84,17 @@ export async function rightsOf(namespace: string, topology: Topology, broker: Br
   const app = await compile(namespace, topology, broker);
   const [connection] = app.get(MessagingExplorer).explain().connections;
   return connection!.rights[topology];
+}
+
+/** What an examination finds that keeps the application from working. */
+export async function troubles(
+  namespace: string,
+  topology: Topology,
+  broker: Broker,
+): Promise<readonly Finding[]> {
+  const app = await compile(namespace, topology, broker);
+  const [examined] = await app.get(MessagingExplorer).examine();
+  return examined!.findings.filter(({ level }) => level === 'trouble');
 }
 
 /** Publishes, handles, retries, delays, sets aside, redrives, exports, purges and imports. */

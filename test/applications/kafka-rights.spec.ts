@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, it } from '@jest/globals';
-import type { Broker, Topology } from '@nest-messaging/core';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { Broker, Finding, Topology } from '@nest-messaging/core';
 import { kafka } from '@nest-messaging/kafka';
 import { startKafka } from '../../scripts/brokers/kafka.mjs';
 import { describeHere } from '../support/describe-here.js';
 import { kafkaDrivers, type KafkaDriver } from '../support/kafka.js';
-import { doEverything, leaveLetter, operate, operatorsCommands, rightsOf } from './everything.js';
+import { doEverything, leaveLetter, operate, operatorsCommands, rightsOf, troubles } from './everything.js';
 
 /** The rights that an application is said to need are enough for all that it does. */
 
@@ -43,17 +43,33 @@ async function carryOut(commands: string, how: readonly string[]): Promise<void>
 function needsNoMore({ name: driver }: KafkaDriver): void {
   const namespace = `rights-${driver}`;
   const at = (): Broker => kafka({ brokers: [broker.url], driver, partitions: 2, discovery: '200ms' });
+  /** Looks until it finds that, as a broker obeys what was granted or taken away a little later. */
+  const told = async (
+    topology: Topology,
+    expected: readonly (readonly [string, string])[],
+  ): Promise<void> => {
+    const look = async () => {
+      const found = await troubles(namespace, topology, at());
+      return found.map(({ about, message }) => [about, message.split(':')[0]]);
+    };
+    for (const end = Date.now() + 10_000; Date.now() < end;)
+      if ((await look()).length === expected.length) break;
+    expect(await look()).toEqual(expected);
+  };
   const grant = async (topology: Topology): Promise<string> =>
     (await rightsOf(namespace, topology, at())).grant;
 
   it('with topology create', async () => {
     await carryOut(await grant('create'), ['--add']);
+    await told('create', []);
     await doEverything(namespace, 'create', at());
+    await told('create', []);
   }, 120_000);
 
   it('with topology validate, without the right to create', async () => {
     await carryOut(await grant('create'), ['--remove', '--force']);
     await carryOut(await grant('validate'), ['--add']);
+    await told('validate', []);
     await doEverything(namespace, 'validate', at());
   }, 120_000);
 
@@ -61,6 +77,33 @@ function needsNoMore({ name: driver }: KafkaDriver): void {
     await carryOut(await grant('validate'), ['--remove', '--force']);
     await carryOut(await grant('none'), ['--add']);
     await doEverything(namespace, 'none', at());
+  }, 120_000);
+
+  it('and less is told to who looks, by operation and resource', async () => {
+    const written = `${namespace}.order.placed`;
+    const read = `${namespace}.billing.order.placed`;
+    const rights = [
+      [...operations('Write'), '--topic', written],
+      [...operations('Read'), '--group', read],
+    ];
+    for (const right of rights) await acls('--remove', '--force', ...us, ...right);
+    await told('none', [
+      [`topic ${written}`, 'the user has no right to Write'],
+      [`consumer group ${read}`, 'the user has no right to Read'],
+    ]);
+    for (const right of rights) await acls('--add', ...us, ...right);
+    await told('none', []);
+  }, 120_000);
+
+  it('and so is what may not be created, with nothing made', async () => {
+    const fresh = `fresh-${driver}`;
+    await carryOut((await rightsOf(fresh, 'validate', at())).grant, ['--add']);
+    const look = () => troubles(fresh, 'create', at());
+    const refused = ({ message }: Finding): boolean => message.startsWith('the user may not create topic');
+    for (const end = Date.now() + 10_000; Date.now() < end;) if ((await look()).every(refused)) break;
+    const found = await look();
+    expect(found.filter((one) => !refused(one))).toEqual([]);
+    expect(found.map(({ about }) => about)).toContain(`topic ${fresh}.order.placed`);
   }, 120_000);
 
   it('for who operates dead letters with no application, as the page says', async () => {

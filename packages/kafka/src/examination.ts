@@ -1,13 +1,17 @@
-import type { Finding, Topology, Usage } from '@nest-messaging/core/contract';
+import { matches as covers, type Finding, type Topology, type Usage } from '@nest-messaging/core/contract';
 import { askForEach } from './at-a-time.js';
 import { brokerVersion } from './broker-version.js';
-import type { Client } from './driver/driver.js';
+import type { Client, NewTopic } from './driver/driver.js';
+import { driverError, topologyError } from './errors.js';
 import { found } from './finding.js';
 import type { ResolvedOptions } from './options.js';
+import { isSeen, missingRights, permissions } from './permissions.js';
+import { neededOf, type Meaning } from './rights.js';
 import {
   delayNames,
   delayTopics,
   destinationTopic,
+  matching,
   subscriptionNames,
   subscriptionTopics,
   type Owner,
@@ -89,7 +93,7 @@ async function orphans(
     .filter((topic) => topic.endsWith(suffix) && !planned.has(topic))
     .filter((topic) => namespace === undefined || topic.startsWith(`${namespace}.`))
     .map((topic) => topic.slice(0, -suffix.length));
-  const members = await askForEach(groups, (group) => client.members(group));
+  const members = await askForEach(groups, (group) => membersOf(client, group));
   return groups
     .filter((_, at) => members[at] === 0)
     .map((group) =>
@@ -101,33 +105,52 @@ async function orphans(
     );
 }
 
-/** @throws {DriverError} if Kafka cannot be asked */
-export async function examine(
-  parts: ExaminationParts,
+/** By their names. */
+const neededTopics = (
+  { owner, options }: ExaminationParts,
   { subscriptions, publications, delays }: Usage,
-): Promise<readonly Finding[]> {
-  const { owner, options, topology, client } = parts;
-  const needed = new Set(
+): ReadonlyMap<string, NewTopic> =>
+  new Map(
     [
       ...subscriptions.flatMap((subscription) => subscriptionTopics(owner, subscription, options).all),
       ...publications.map(({ destination }) => destinationTopic(owner, destination, options)),
       ...(delays ? delayTopics(delayNames(owner, owner.service), options) : []),
-    ].map(({ name }) => name),
+    ].map((topic) => [topic.name, topic]),
   );
-  const [spoken, all, leaders] = await Promise.all([
-    client.versions(),
-    client.topics(),
-    client.leaders([...needed]),
-  ]);
+
+/** A pattern stands for those topics that are there. */
+const amongThese =
+  (owner: Owner, topics: readonly string[]): Meaning =>
+  ({ name }) =>
+    matching(owner, (event) => covers(name, event), topics).map((topic) => ({
+      name: topic,
+      pattern: 'literal',
+    }));
+
+/** @throws {DriverError} if Kafka cannot be asked */
+export async function examine(parts: ExaminationParts, usage: Usage): Promise<readonly Finding[]> {
+  const { owner, topology, client } = parts;
+  const { subscriptions } = usage;
+  const needed = neededTopics(parts, usage);
+  const names = [...needed.keys()];
+  const [spoken, all] = await Promise.all([client.versions(), client.topics()]);
+  const rights = neededOf(owner, usage, topology, amongThese(owner, all));
+  const permitted = await permissions(client, names, rights);
+  const seen = names.filter((name) => isSeen(permitted.topics, name));
+  const leaders = await client.leaders(seen);
   const levels = new Set(
     [owner.service, ...subscriptions.map(({ group }) => group)].flatMap(
       (waiter) => delayNames(owner, waiter).levels,
     ),
   );
+  const missing = seen.filter((name) => !leaders.has(name)).map((name) => needed.get(name)!);
+  const refused = topology === 'create' ? await refusals(client, missing) : new Map<string, Finding>();
   const findings = [
     brokerVersion(spoken),
-    ...[...needed].map((name) =>
-      topicFinding(name, leaders.get(name)?.length, levels.has(name), topology),
+    ...missingRights(rights, permitted),
+    ...seen.map(
+      (name) =>
+        refused.get(name) ?? topicFinding(name, leaders.get(name)?.length, levels.has(name), topology),
     ),
   ];
   for (const [topic, nodes] of leaders)
@@ -138,7 +161,31 @@ export async function examine(
   const kept = subscriptions
     .filter(({ broadcast }) => !broadcast)
     .map((subscription) => subscriptionNames(owner, subscription))
+    .filter(({ group }) => permitted.groups.get(group)?.includes('Describe'))
     .filter(({ retry, dead }) => leaders.has(retry) && leaders.has(dead));
   const groups = await askForEach(kept, (names) => groupFindings(parts, names));
-  return [...findings, ...groups.flat(), ...(await orphans(parts, all, needed))];
+  return [...findings, ...groups.flat(), ...(await orphans(parts, all, new Set(names)))];
+}
+
+/** Of those that the application would make, and Kafka refuses. */
+async function refusals(client: Client, topics: readonly NewTopic[]): Promise<Map<string, Finding>> {
+  const outcomes = await client.tryTopics(topics);
+  return new Map(
+    topics.flatMap(({ name }, at) => {
+      const error = outcomes[at];
+      return error
+        ? [[name, found('trouble', `topic ${name}`, topologyError(name, error).message)] as const]
+        : [];
+    }),
+  );
+}
+
+/** How many members it has; undefined of one that the user may not see, which is another team's. */
+async function membersOf(client: Client, group: string): Promise<number | undefined> {
+  try {
+    return await client.members(group);
+  } catch (error) {
+    if (driverError(error).code === 'GROUP_AUTHORIZATION_FAILED') return undefined;
+    throw error;
+  }
 }

@@ -474,9 +474,23 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     backlog: (subscription) =>
       about(subscription, (now) => backlog(now.connection.client, owner, subscription)),
     async examine(usage) {
-      const { connection } = checkOpen();
+      const { client } = checkOpen().connection;
+      let last = new DriverError('TIMEOUT', `no answer within ${connectTimeout} ms`, { retryable: true });
       try {
-        return await examine({ owner, options, topology, client: connection.client }, usage);
+        // The first question about a group has Kafka make the topic of all groups, and is refused until that is there.
+        return await within(
+          connectTimeout,
+          clock,
+          (signal) =>
+            retrying(
+              clock,
+              signal,
+              () => examine({ owner, options, topology, client }, usage),
+              (error) => (last = error),
+            ),
+          () => last,
+          closed.signal,
+        );
       } catch (error) {
         throw requestError(options.brokers, service, `the examination for service '${service}'`, error);
       }

@@ -1,4 +1,11 @@
-import { isPattern, type Rights, type Topology, type Usage } from '@nest-messaging/core/contract';
+import {
+  isPattern,
+  type Destination,
+  type Rights,
+  type Topology,
+  type Usage,
+} from '@nest-messaging/core/contract';
+import type { Operation } from './driver/driver.js';
 import { delayNames, subscriptionNames, topicName, type Owner } from './topology.js';
 
 /** What a user may do with one resource, or with all that begin with its name. */
@@ -7,18 +14,37 @@ export interface Acl {
   readonly name: string;
   readonly pattern: 'literal' | 'prefixed';
   /** By Kafka's own names; `Read`, `Write` and `Delete` include `Describe`. */
-  readonly operations: readonly string[];
+  readonly operations: readonly Operation[];
 }
 
-type Operation = 'Describe' | 'Read' | 'Write' | 'Create' | 'Delete';
+/** Which topics those are that a pattern stands for. */
+export type Meaning = (pattern: Destination) => readonly Pick<Acl, 'name' | 'pattern'>[];
 
-/** @see https://kafka.apache.org/documentation/#operations_resources_and_protocols */
-export function rightsOf(
+/** What may not be seen is not found: all that begins as the pattern does, or else all there is. */
+const beginning =
+  (owner: Owner): Meaning =>
+  (pattern) => {
+    const topic = topicName(owner, pattern);
+    const prefix = topic.slice(0, topic.search(/[*#]/));
+    return [prefix ? { name: prefix, pattern: 'prefixed' } : { name: '*', pattern: 'literal' }];
+  };
+
+/** The least that a user needs, with the commands that grant it. */
+export function rightsOf(owner: Owner, usage: Usage, topology: Topology, broker: string): Rights {
+  const granted = neededOf(owner, usage, topology, beginning(owner));
+  return { granted, grant: commandsFor(granted, broker) };
+}
+
+/**
+ * What a user does with each resource.
+ * @see https://kafka.apache.org/documentation/#operations_resources_and_protocols
+ */
+export function neededOf(
   owner: Owner,
   { subscriptions, publications, delays }: Usage,
   topology: Topology,
-  broker: string,
-): Rights {
+  meaning: Meaning,
+): readonly Acl[] {
   const acls = new Map<string, Acl & { readonly operations: Operation[] }>();
   const allow = (
     resource: Acl['resource'],
@@ -49,11 +75,9 @@ export function rightsOf(
   for (const subscription of subscriptions) {
     const { source, group, broadcast } = subscription;
     const topic = topicName(owner, source);
-    if (isPattern(source.name)) {
-      // What may not be seen is not found: all that begins as the pattern does, or else all there is.
-      const prefix = topic.slice(0, topic.search(/[*#]/));
-      allow('topic', prefix || '*', ['Read'], prefix ? 'prefixed' : 'literal');
-    } else allow('topic', topic, ['Read', ...made]);
+    if (isPattern(source.name))
+      for (const { name, pattern } of meaning(source)) allow('topic', name, ['Read'], pattern);
+    else allow('topic', topic, ['Read', ...made]);
     if (broadcast) continue;
     const names = subscriptionNames(owner, subscription);
     // What every worker has done is deleted; without the right it stays, with a warning.
@@ -64,8 +88,7 @@ export function rightsOf(
     waits(group);
   }
 
-  const granted: readonly Acl[] = [...acls.values()];
-  return { granted, grant: commandsFor(granted, broker) };
+  return [...acls.values()];
 }
 
 /** One command for all that are granted alike. */

@@ -98,6 +98,9 @@ export interface VersionRange {
   readonly maxVersion: number;
 }
 
+/** What a user may do with a resource, by Kafka's own names: those that the module needs. */
+export type Operation = 'Read' | 'Write' | 'Create' | 'Delete' | 'Describe';
+
 export interface NewTopic {
   readonly name: string;
   readonly partitions: number;
@@ -170,6 +173,10 @@ export interface Client {
   leaders(topics: readonly string[]): Promise<Map<string, number[]>>;
   /** Answers in the same order; that it exists already is no error. Resolves once they can be produced to. */
   createTopics(topics: readonly NewTopic[]): Promise<readonly (DriverError | undefined)[]>;
+  /** Answers as `createTopics` would, and creates none. */
+  tryTopics(topics: readonly NewTopic[]): Promise<readonly (DriverError | undefined)[]>;
+  /** What the user may do with each of these, whether they exist or not; nothing with those that he may not see. */
+  topicOperations(topics: readonly string[]): Promise<ReadonlyMap<string, readonly Operation[]>>;
   /**
    * An offset for each partition in its order: the first that is kept, the one behind the last, or the first whose
    * timestamp is at or after the given one (the end, where there is none).
@@ -203,6 +210,8 @@ export interface Client {
   leave(membership: Membership): Promise<void>;
   /** How many members the group has now. */
   members(group: string): Promise<number>;
+  /** What the user may do with it, whether it exists or not; nothing, where he may not see it. */
+  groupOperations(group: string): Promise<readonly Operation[]>;
   /** What was committed for these topics; partitions without a commit are missing. */
   committed(group: string, topics: readonly string[]): Promise<CommittedPosition[]>;
   /** Answers in the same order: `undefined` is kept. */

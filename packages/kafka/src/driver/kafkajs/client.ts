@@ -11,10 +11,11 @@ import type {
   Position,
 } from '../driver.js';
 import { readFetched } from '../fetched.js';
+import { operationsIn } from '../operations.js';
 import { rawBeneath } from '../record-batch.js';
 import type { Cluster } from './cluster.js';
 import { within } from './deadline.js';
-import { fetch, produce } from './exchanges.js';
+import { fetch, permittedGroups, permittedTopics, produce } from './exchanges.js';
 import { grouped } from '../grouped.js';
 import type { Broker } from './library.js';
 import type { Link } from './link.js';
@@ -172,6 +173,19 @@ export function makeClient(cluster: Cluster, { requestTimeout, connectTimeout }:
         return outcomes;
       }),
 
+    tryTopics: (topics) =>
+      within(requestTimeout, (deadline) => createTopics(cluster, topics, deadline, true)),
+
+    topicOperations: (topics) =>
+      within(requestTimeout, async (deadline) => {
+        const link = await cluster.any();
+        const told = await link.ask(
+          ({ connectionPool }) => connectionPool.send(permittedTopics(topics)),
+          deadline,
+        );
+        return new Map(told.map(({ name, operations }) => [name, operationsIn(operations)]));
+      }),
+
     offsets: (topic, at) =>
       within(requestTimeout, async (deadline) => {
         const [led] = await ledBy([topic], deadline);
@@ -242,6 +256,20 @@ export function makeClient(cluster: Cluster, { requestTimeout, connectTimeout }:
       }
     },
 
+    async groupOperations(group) {
+      try {
+        return await askCoordinator(group, async ({ connectionPool }) => {
+          const [told] = await connectionPool.send(permittedGroups([group]));
+          const { errorCode = UNKNOWN_SERVER_ERROR, operations = 0 } = told ?? {};
+          if (errorCode !== 0) throw brokerError(errorCode, `The group ${group} cannot be described.`);
+          return operationsIn(operations);
+        });
+      } catch (error) {
+        if (error instanceof DriverError && error.code === 'GROUP_AUTHORIZATION_FAILED') return [];
+        throw error;
+      }
+    },
+
     async committed(group, topics) {
       // All that the group has: to name partitions one would have to know how many a topic has.
       const answer = await askCoordinator(group, (broker) =>
@@ -306,6 +334,7 @@ async function createTopics(
   cluster: Cluster,
   topics: readonly NewTopic[],
   deadline: number,
+  validateOnly = false,
 ): Promise<(DriverError | undefined)[]> {
   if (topics.length === 0) return [];
   const names = topics.map(({ name }) => name);
@@ -319,6 +348,7 @@ async function createTopics(
       replicationFactor: replicas,
       configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
     })),
+    validateOnly,
     timeout: Math.max(deadline - Date.now(), 1),
   };
   const { topicErrors } = await link.ask((broker) => broker.createTopics(request), deadline);

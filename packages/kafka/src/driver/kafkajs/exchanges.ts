@@ -9,12 +9,15 @@ import type { Exchange } from './library.js';
  * Produce and fetch in kafkajs's form of a request, without its reading: kafkajs throws away the whole answer when one
  * partition in it has failed (`parse` in requests/produce/v3/response.js and requests/fetch/v0/response.js), and so
  * does not tell which one; and see record-batch.ts. The versions are the highest that kafkajs knows; brokers speak them
- * since Kafka 2.3.
+ * since Kafka 2.3. Metadata and DescribeGroups tell what a user may do from versions on that kafkajs does not know
+ * (KIP-430, Kafka 2.3, too).
  * @see https://kafka.apache.org/43/design/protocol/#the-messages
  */
 
 const PRODUCE = { apiKey: 0, apiVersion: 7, apiName: 'Produce' };
 const FETCH = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' };
+const METADATA = { apiKey: 3, apiVersion: 8, apiName: 'Metadata' };
+const DESCRIBE_GROUPS = { apiKey: 15, apiVersion: 3, apiName: 'DescribeGroups' };
 const ALL_REPLICAS = -1;
 const READ_COMMITTED = 1;
 
@@ -102,10 +105,78 @@ function readFetched(reader: ByteReader, topic: string): FetchedBytes {
   return { topic, partition, errorCode, lastStableOffset, aborted, bytes };
 }
 
+/** What a user may do with a resource, as a field of bits. */
+export interface Permitted {
+  readonly name: string;
+  readonly errorCode: number;
+  readonly operations: number;
+}
+
+export function permittedTopics(topics: readonly string[]): Exchange<readonly Permitted[]> {
+  return {
+    request: {
+      ...METADATA,
+      encode: () =>
+        encoded((writer) => {
+          writeStrings(writer, topics);
+          // Makes no topic, and tells of topics and not of the cluster.
+          for (const told of [0, 0, 1]) writer.int8(told);
+        }),
+    },
+    response: answered((reader) => {
+      const throttle = reader.int32();
+      readArray(reader, () => {
+        reader.position += 4;
+        reader.string();
+        reader.position += 4;
+        reader.string();
+      });
+      reader.string();
+      reader.position += 4;
+      const answer = readArray(reader, () => {
+        const errorCode = reader.int16();
+        const name = reader.string() ?? '';
+        reader.position += 1;
+        readArray(reader, () => {
+          reader.position += 14;
+          for (let lists = 0; lists < 3; lists += 1) readArray(reader, () => reader.int32());
+        });
+        return { name, errorCode, operations: reader.int32() };
+      });
+      return { answer, throttle };
+    }),
+  };
+}
+
+export function permittedGroups(groups: readonly string[]): Exchange<readonly Permitted[]> {
+  return {
+    request: {
+      ...DESCRIBE_GROUPS,
+      encode: () =>
+        encoded((writer) => {
+          writeStrings(writer, groups);
+          writer.int8(1);
+        }),
+    },
+    response: answered((reader) => {
+      const throttle = reader.int32();
+      const answer = readArray(reader, () => {
+        const errorCode = reader.int16();
+        const name = reader.string() ?? '';
+        for (let words = 0; words < 3; words += 1) reader.string();
+        readArray(reader, () => {
+          for (let words = 0; words < 3; words += 1) reader.string();
+          for (let bytes = 0; bytes < 2; bytes += 1) reader.raw(Math.max(reader.int32(), 0));
+        });
+        return { name, errorCode, operations: reader.int32() };
+      });
+      return { answer, throttle };
+    }),
+  };
+}
+
 /** @throws DriverError `UNSUPPORTED_VERSION` if the broker is older or newer than these requests */
-export function checkVersions(
-  versions: Readonly<Record<number, VersionRange>> | null,
-): void {
+export function checkVersions(versions: Readonly<Record<number, VersionRange>> | null): void {
   for (const { apiKey, apiVersion, apiName } of [PRODUCE, FETCH]) {
     const range = versions?.[apiKey];
     if (range && range.minVersion <= apiVersion && range.maxVersion >= apiVersion) continue;
@@ -135,6 +206,11 @@ function answered<Answer>(
     },
     parse: (answer) => Promise.resolve(answer),
   };
+}
+
+function writeStrings(writer: ByteWriter, all: readonly string[]): void {
+  writer.int32(all.length);
+  for (const one of all) writer.string(one);
 }
 
 function writeByTopic<Of extends Partition>(

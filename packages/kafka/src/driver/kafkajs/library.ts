@@ -82,6 +82,7 @@ export interface Broker {
       readonly replicationFactor: number;
       readonly configEntries: readonly { readonly name: string; readonly value: string }[];
     }[];
+    readonly validateOnly: boolean;
     readonly timeout: number;
   }): Promise<{
     readonly topicErrors: readonly {

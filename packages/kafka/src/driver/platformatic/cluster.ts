@@ -19,8 +19,11 @@ export interface Cluster {
   /** To whichever broker is reached. */
   any(): Promise<Link>;
   node(id: number, lane: Lane): Promise<Link>;
-  /** Fresh, of these topics or of all. Never creates one. */
-  metadata(topics: readonly string[] | null): Promise<Metadata>;
+  /**
+   * Fresh, of these topics or of all. Never creates one.
+   * @param operations whether it tells what the user may do with each
+   */
+  metadata(topics: readonly string[] | null, operations?: boolean): Promise<Metadata>;
   /** Asks the broker that keeps this group, and finds it anew after it was not the one. */
   askCoordinator<Request extends unknown[], Answer>(asked: GroupRequest<Request, Answer>): Promise<Answer>;
   /** What is under way rejects. */
@@ -104,14 +107,14 @@ export function createCluster({
     throw failure ?? new DriverError('CONNECTION', 'no broker is given', { retryable: false });
   };
 
-  const metadata = async (topics: readonly string[] | null): Promise<Metadata> => {
+  const metadata: Cluster['metadata'] = async (topics, operations = false) => {
     const link = await any();
     const answer = await link.ask(
       library.metadataV9.api,
       requestTimeout,
       topics && [...topics],
       false,
-      false,
+      operations,
       false,
     );
     nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));

@@ -1,11 +1,12 @@
 import type { Client, CommittedPosition } from '../driver.js';
-import { brokerError } from '../driver-error.js';
+import { brokerError, DriverError } from '../driver-error.js';
 import { byTopic, keyOf } from '../by-topic.js';
+import { operationsIn } from '../operations.js';
 import type { Cluster } from './cluster.js';
 
 type Groups = Pick<
   Client,
-  'join' | 'heartbeat' | 'leave' | 'members' | 'committed' | 'commit' | 'deleteGroup'
+  'join' | 'heartbeat' | 'leave' | 'members' | 'groupOperations' | 'committed' | 'commit' | 'deleteGroup'
 > & {
   /** `held` is how long the broker may wait for what the leader sends. */
   sync(...args: [...Parameters<Client['sync']>, held: number]): ReturnType<Client['sync']>;
@@ -25,6 +26,16 @@ export function groupRequests(cluster: Cluster): Groups {
     if (code !== undefined) throw brokerError(code, what);
   };
   const ownCode = ({ errorCode }: { errorCode: number }): readonly number[] => [errorCode];
+
+  const describe = async (group: string, operations: boolean) => {
+    const { groups } = await cluster.askCoordinator({
+      group,
+      api: library.describeGroupsV5.api,
+      request: [[group], operations],
+      codes: (answer) => answer.groups.flatMap(ownCode),
+    });
+    return groups[0];
+  };
 
   return {
     async join(request) {
@@ -106,16 +117,21 @@ export function groupRequests(cluster: Cluster): Groups {
     },
 
     async members(group) {
-      const answer = await cluster.askCoordinator({
-        group,
-        api: library.describeGroupsV5.api,
-        request: [[group], false],
-        codes: ({ groups }) => groups.flatMap(ownCode),
-      });
-      const found = answer.groups[0];
+      const found = await describe(group, false);
       if (!found || found.errorCode === GROUP_ID_NOT_FOUND) return 0;
       check(`group '${group}' cannot be described`, [found.errorCode]);
       return found.members.length;
+    },
+
+    async groupOperations(group) {
+      try {
+        const found = await describe(group, true);
+        check(`group '${group}' cannot be described`, [found?.errorCode ?? UNKNOWN_SERVER_ERROR]);
+        return operationsIn(found?.authorizedOperations ?? 0);
+      } catch (error) {
+        if (error instanceof DriverError && error.code === 'GROUP_AUTHORIZATION_FAILED') return [];
+        throw error;
+      }
     },
 
     async committed(group, topics) {

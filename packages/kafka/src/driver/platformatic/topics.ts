@@ -3,9 +3,21 @@ import type { Client, NewTopic, Position } from '../driver.js';
 import { brokerError, DriverError } from '../driver-error.js';
 import { byTopic, keyOf } from '../by-topic.js';
 import type { Cluster, Metadata } from './cluster.js';
+import { operationsIn } from '../operations.js';
 import { timedOut } from '../pending.js';
 
-type Topics = Pick<Client, 'ping' | 'versions' | 'topics' | 'leaders' | 'createTopics' | 'offsets' | 'deleteRecords'>;
+type Topics = Pick<
+  Client,
+  | 'ping'
+  | 'versions'
+  | 'topics'
+  | 'leaders'
+  | 'createTopics'
+  | 'tryTopics'
+  | 'topicOperations'
+  | 'offsets'
+  | 'deleteRecords'
+>;
 
 const UNKNOWN_SERVER_ERROR = -1;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
@@ -74,7 +86,10 @@ export function topicRequests(cluster: Cluster): Topics {
     );
   };
 
-  const create = async (topics: readonly NewTopic[]): Promise<Map<string, DriverError>> => {
+  const create = async (
+    topics: readonly NewTopic[],
+    validateOnly = false,
+  ): Promise<Map<string, DriverError>> => {
     const { controllerId } = await cluster.metadata([]);
     const controller = await cluster.node(controllerId, 'rest');
     const answer = await controller.ask(
@@ -88,7 +103,7 @@ export function topicRequests(cluster: Cluster): Topics {
         configs: Object.entries(config).map(([key, value]) => ({ name: key, value })),
       })),
       requestTimeout,
-      false,
+      validateOnly,
     );
     return new Map(
       answer.topics
@@ -147,6 +162,17 @@ export function topicRequests(cluster: Cluster): Topics {
         ({ name }) =>
           refused.get(name) ?? (found.has(name) ? undefined : timedOut(`topic '${name}'`, requestTimeout)),
       );
+    },
+
+    async tryTopics(topics) {
+      if (topics.length === 0) return [];
+      const refused = await create(topics, true);
+      return topics.map(({ name }) => refused.get(name));
+    },
+
+    async topicOperations(names) {
+      const { topics } = await cluster.metadata(names, true);
+      return new Map(topics.map(({ name, topicAuthorizedOperations: bits }) => [name, operationsIn(bits)]));
     },
 
     async offsets(topic, at) {
