@@ -6,11 +6,13 @@ import { driverError, topologyError } from './errors.js';
 import { found } from './finding.js';
 import type { ResolvedOptions } from './options.js';
 import { isSeen, missingRights, permissions } from './permissions.js';
+import { RETENTION, deletesMore } from './retention.js';
 import { neededOf, type Meaning } from './rights.js';
 import {
   delayNames,
   delayTopics,
   destinationTopic,
+  eventOfTopic,
   matching,
   subscriptionNames,
   subscriptionTopics,
@@ -25,13 +27,25 @@ export interface ExaminationParts {
   readonly client: Client;
 }
 
-/** Of what the module needs alone: how many partitions an event has is a team's own choice, and so are settings. */
+/** A topic as it was found. */
+interface Looked {
+  /** How many; undefined of one that does not exist. */
+  readonly partitions: number | undefined;
+  /** What is delayed waits there. */
+  readonly isLevel: boolean;
+  /** Nothing but the module's messages wait there; an event's topic is a team's own. */
+  readonly isOwn: boolean;
+  /** Undefined where the user may not see them. */
+  readonly settings: Readonly<Record<string, string>> | undefined;
+}
+
+/** Of what the module needs alone: how many partitions and which settings an event has is a team's own choice. */
 function topicFinding(
-  name: string,
-  partitions: number | undefined,
-  isLevel: boolean,
+  topic: NewTopic,
+  { partitions, isLevel, isOwn, settings }: Looked,
   topology: Topology,
 ): Finding {
+  const { name } = topic;
   const about = `topic ${name}`;
   if (partitions === undefined)
     return topology === 'create'
@@ -43,7 +57,14 @@ function topicFinding(
       about,
       `has ${partitions} partitions, expected 1: in several, what waits is not in the order in which it is due; delete it once it is empty`,
     );
-  return found('fine', about, `is there, with ${partitions} partitions`);
+  const is = `is there, with ${partitions} partitions`;
+  if (!isOwn) return found('fine', about, is);
+  if (settings === undefined)
+    return found('fine', about, `${is}; its settings are seen only with the right to DescribeConfigs`);
+  const worse = deletesMore(topic, settings);
+  return worse.length > 0
+    ? found('trouble', about, `has ${worse.join(' and ')}: Kafka deletes what still waits; set it so`)
+    : found('fine', about, is);
 }
 
 async function groupFindings(
@@ -143,15 +164,22 @@ export async function examine(parts: ExaminationParts, usage: Usage): Promise<re
       (waiter) => delayNames(owner, waiter).levels,
     ),
   );
+  const own = seen.filter((name) => eventOfTopic(owner, name) === undefined);
+  const settings = await client.settings(own, RETENTION);
   const missing = seen.filter((name) => !leaders.has(name)).map((name) => needed.get(name)!);
   const refused = topology === 'create' ? await refusals(client, missing) : new Map<string, Finding>();
   const findings = [
     brokerVersion(spoken),
     ...missingRights(rights, permitted),
-    ...seen.map(
-      (name) =>
-        refused.get(name) ?? topicFinding(name, leaders.get(name)?.length, levels.has(name), topology),
-    ),
+    ...seen.map((name) => {
+      const looked = {
+        partitions: leaders.get(name)?.length,
+        isLevel: levels.has(name),
+        isOwn: own.includes(name),
+        settings: settings.get(name),
+      };
+      return refused.get(name) ?? topicFinding(needed.get(name)!, looked, topology);
+    }),
   ];
   for (const [topic, nodes] of leaders)
     if (nodes.includes(-1))

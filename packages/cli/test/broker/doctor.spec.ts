@@ -13,6 +13,7 @@ import {
 } from '../../../../test/support/aws.js';
 import { describeHere } from '../../../../test/support/describe-here.js';
 import {
+  administrate,
   kafkaBrokers,
   kafkaDrivers,
   removeNamespace as removeFromKafka,
@@ -113,6 +114,37 @@ describe('nest-messaging doctor on kafka alone', () => {
           about: 'broker',
           message: 'Kafka 4.0 or later, by the requests that it speaks',
         });
+      });
+
+      it('tells of a topic that was made by hand, and deletes what waits in it', async () => {
+        const own = `${namespace}.${driver}.order.placed`;
+        const [retry, dead] = [`${own}--retry`, `${own}--dead`];
+        const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
+        await administrate((admin) =>
+          admin.createTopics({
+            topics: [{ topic: retry }, { topic: dead, configEntries }],
+            waitForLeaders: false,
+          }),
+        );
+        const service = ['--service', driver, '--namespace', namespace, '--handle', 'order.placed'];
+        const look = () => doctor(url(), ...service);
+        const bothAreThere = async () =>
+          (await look()).findings.filter(
+            (one) => one.about.startsWith(`topic ${own}--`) && one.level !== 'notice',
+          ).length === 2;
+        while (!(await bothAreThere()));
+        const { code, findings } = await look();
+        expect(code).toBe(1);
+        // What a broker is given by default is a week.
+        const finite = /^has (.* and )?retention.ms '\d+', expected '-1': Kafka deletes what still waits/;
+        const level = 'trouble';
+        expect(findings.filter((one) => one.level === level)).toEqual([
+          { level, about: `topic ${retry}`, message: expect.stringMatching(finite) },
+          { level, about: `topic ${dead}`, message: expect.stringMatching(finite) },
+        ]);
+        expect(findings.find(({ about }) => about === `topic ${dead}`)!.message).toMatch(
+          /^has cleanup.policy 'compact', expected 'delete' and/,
+        );
       });
     });
 });

@@ -178,6 +178,14 @@ export interface Client {
   /** What the user may do with each of these, whether they exist or not; nothing with those that he may not see. */
   topicOperations(topics: readonly string[]): Promise<ReadonlyMap<string, readonly Operation[]>>;
   /**
+   * What these settings are for each of the topics, the broker's defaults included. Those are missing that do not exist,
+   * or whose settings the user may not see.
+   */
+  settings(
+    topics: readonly string[],
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>>;
+  /**
    * An offset for each partition in its order: the first that is kept, the one behind the last, or the first whose
    * timestamp is at or after the given one (the end, where there is none).
    */

@@ -86,6 +86,17 @@ onEachDriver('Topics and offsets', (stage) => {
     });
   });
 
+  it('settings are told with the broker’s defaults, of those topics that exist', async () => {
+    const client = await stage().client();
+    const topic = await stage().topic({ config: { 'retention.ms': '12345' } });
+    const settings = await client.settings(
+      [topic, `${stage().mark}-missing`],
+      ['retention.ms', 'cleanup.policy'],
+    );
+    expect(settings).toEqual(new Map([[topic, { 'retention.ms': '12345', 'cleanup.policy': 'delete' }]]));
+    expect(await client.settings([], ['retention.ms'])).toEqual(new Map());
+  });
+
   it('records are deleted, and what is gone already is no error', async () => {
     const topic = await stage().topic({ partitions: 2 });
     const producer = await stage().producer();

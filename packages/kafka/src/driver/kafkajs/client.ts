@@ -12,6 +12,7 @@ import type {
 } from '../driver.js';
 import { readFetched } from '../fetched.js';
 import { operationsIn } from '../operations.js';
+import { settingsOf, toldSettings, TOPIC_RESOURCE } from '../settings.js';
 import { rawBeneath } from '../record-batch.js';
 import type { Cluster } from './cluster.js';
 import { within } from './deadline.js';
@@ -184,6 +185,24 @@ export function makeClient(cluster: Cluster, { requestTimeout, connectTimeout }:
           deadline,
         );
         return new Map(told.map(({ name, operations }) => [name, operationsIn(operations)]));
+      }),
+
+    settings: (topics, names) =>
+      within(requestTimeout, async (deadline) => {
+        const link = await cluster.any();
+        const asked = topics.map((name) => ({ type: TOPIC_RESOURCE, name, configNames: names }));
+        const { resources } = await link.ask(
+          (broker) => broker.describeConfigs({ resources: asked }),
+          deadline,
+        );
+        return new Map(
+          resources
+            .filter(({ errorCode }) => toldSettings(errorCode))
+            .map(({ resourceName, configEntries }) => [
+              resourceName,
+              settingsOf(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+            ]),
+        );
       }),
 
     offsets: (topic, at) =>

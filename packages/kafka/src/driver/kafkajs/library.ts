@@ -91,6 +91,19 @@ export interface Broker {
       readonly errorMessage?: string | null;
     }[];
   }>;
+  describeConfigs(request: {
+    readonly resources: readonly {
+      readonly type: number;
+      readonly name: string;
+      readonly configNames: readonly string[];
+    }[];
+  }): Promise<{
+    readonly resources: readonly {
+      readonly errorCode: number;
+      readonly resourceName: string;
+      readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[];
+    }[];
+  }>;
   listOffsets(request: {
     readonly topics: readonly PerPartition<{ readonly partition: number; readonly timestamp: string }>[];
   }): Promise<{

@@ -43,10 +43,10 @@ export interface LinkSetup {
 }
 
 /**
- * Metadata, OffsetCommit, CreateTopics and DeleteRecords: they answer for each topic or partition, and kafkajs would
- * throw for all.
+ * Metadata, OffsetCommit, CreateTopics, DeleteRecords and DescribeConfigs: they answer for each topic or partition, and
+ * kafkajs would throw for all.
  */
-const ANSWERED_ONE_BY_ONE = new Set([3, 8, 19, 21]);
+const ANSWERED_ONE_BY_ONE = new Set([3, 8, 19, 21, 32]);
 /** As kafkajs's own socket factory has it. */
 const KEEP_ALIVE_DELAY = 60_000;
 /** A TLS alert is how a broker with TLS answers a client without. */

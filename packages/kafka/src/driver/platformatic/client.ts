@@ -42,6 +42,7 @@ export function createClient(cluster: Cluster): Client {
     createTopics: (wanted) => inTime('creating topics', () => topics.createTopics(wanted)),
     tryTopics: (wanted) => inTime('trying topics', () => topics.tryTopics(wanted)),
     topicOperations: (names) => inTime('what may be done with topics', () => topics.topicOperations(names)),
+    settings: (names, wanted) => inTime('settings', () => topics.settings(names, wanted)),
     offsets: (topic, at) => inTime('offsets', () => topics.offsets(topic, at)),
     deleteRecords: (before) => inTime('deleting records', () => topics.deleteRecords(before)),
     producerId: () => inTime('a producer id', produce.producerId),

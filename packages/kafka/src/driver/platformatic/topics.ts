@@ -4,6 +4,7 @@ import { brokerError, DriverError } from '../driver-error.js';
 import { byTopic, keyOf } from '../by-topic.js';
 import type { Cluster, Metadata } from './cluster.js';
 import { operationsIn } from '../operations.js';
+import { settingsOf, toldSettings, TOPIC_RESOURCE } from '../settings.js';
 import { timedOut } from '../pending.js';
 
 type Topics = Pick<
@@ -15,6 +16,7 @@ type Topics = Pick<
   | 'createTopics'
   | 'tryTopics'
   | 'topicOperations'
+  | 'settings'
   | 'offsets'
   | 'deleteRecords'
 >;
@@ -173,6 +175,27 @@ export function topicRequests(cluster: Cluster): Topics {
     async topicOperations(names) {
       const { topics } = await cluster.metadata(names, true);
       return new Map(topics.map(({ name, topicAuthorizedOperations: bits }) => [name, operationsIn(bits)]));
+    },
+
+    async settings(topics, names) {
+      const link = await cluster.any();
+      const { results } = await link.ask(
+        library.describeConfigsV2.api,
+        requestTimeout,
+        topics.map((resourceName) => ({
+          resourceType: TOPIC_RESOURCE,
+          resourceName,
+          configurationKeys: [...names],
+        })),
+      );
+      return new Map(
+        results
+          .filter(({ errorCode }) => toldSettings(errorCode))
+          .map(({ resourceName, configs }) => [
+            resourceName,
+            settingsOf(configs.map(({ name, value = null }) => [name, value])),
+          ]),
+      );
     },
 
     async offsets(topic, at) {
