@@ -11,7 +11,7 @@ function patternOf(names: Iterable<string>): string {
   const exact = [...names].map((name) =>
     name
       .replaceAll(/[.^$+?()[\]{}|\\]/g, '\\$&')
-      .replace('*', '.*')
+      .replaceAll('*', '.*')
       .replace(/--delay-\d+$/, '--delay-[0-9]+'),
   );
   return exact.length === 0 ? '^$' : `^(${[...new Set(exact)].sort().join('|')})$`;
