@@ -6,6 +6,7 @@ export interface Address {
   /** `host:port`: all that errors and logs may say of a URL. */
   readonly shown: string;
   readonly vhost: string;
+  readonly user: string;
   readonly target: Options.Connect;
 }
 
@@ -24,6 +25,8 @@ export function parseAddress(url: string, client: ClientOptions): Address {
   return {
     shown: `${hostname || 'localhost'}:${at}`,
     vhost: decodeURIComponent(vhost),
+    // By amqplib's default, where none is given.
+    user: username === '' && password === '' ? 'guest' : decodeURIComponent(username),
     target: {
       protocol: protocol.slice(0, -1),
       hostname: host,

@@ -10,14 +10,19 @@ import type { Channel, ChannelModel } from 'amqplib';
 import { openChannel } from './channel.js';
 import { allDelays } from './delays.js';
 import { CODE, replyCode, topologyError } from './errors.js';
-import { queuesOf, type ListedQueue } from './management.js';
+import { missingBindings } from './bindings.js';
+import { managementAt, type ListedQueue } from './management.js';
+import { missingPermissions } from './permissions.js';
 import { planAll } from './planned.js';
+import { needsOf } from './rights.js';
 import { publishedTo, serviceName, type Owner, type QueueType, type Resource } from './topology.js';
 
 export interface ExaminationParts {
   readonly owner: Owner;
   readonly queueType: QueueType;
   readonly vhost: string;
+  /** Whose permissions count. */
+  readonly user: string;
   readonly topology: Topology;
   readonly model: ChannelModel;
   readonly report: (event: TransportEvent) => void;
@@ -141,10 +146,11 @@ function orphansAmong(
 /** @throws {ConfigurationError | ConnectionError} if the management API cannot be asked */
 export async function examine(
   parts: ExaminationParts,
-  { subscriptions, publications, delays }: Usage,
+  usage: Usage,
   { management }: ExaminationOptions,
 ): Promise<readonly Finding[]> {
-  const { owner, queueType, model, vhost } = parts;
+  const { owner, queueType, model, vhost, user, topology } = parts;
+  const { subscriptions, publications, delays } = usage;
   const kept = subscriptions
     .filter(({ broadcast }) => !broadcast)
     .map((subscription) => planAll(owner, subscription, queueType));
@@ -153,18 +159,21 @@ export async function examine(
     ...kept.map(({ plan }) => [plan.dead, letters] as const),
     [serviceName(owner, 'strays'), strays],
   ]);
-  const needed = new Map<string, Declarable>();
-  for (const resource of [
+  const resources = [
     ...kept.flatMap(({ atStart }) => atStart),
     ...publications.flatMap(({ destination }) => publishedTo(owner, destination, queueType)),
     ...(delays || kept.length > 0 ? allDelays(owner) : []),
-  ])
+  ];
+  const needed = new Map<string, Declarable>();
+  for (const resource of resources)
     if (resource.kind !== 'binding') needed.set(`${resource.kind} ${resource.name}`, resource);
 
   const findings: Finding[] = [versionOf(model)];
-  for (const resource of needed.values()) {
+  const there = new Set<string>();
+  for (const [about, resource] of needed) {
     const { finding, counts } = await look(parts, resource);
     findings.push(finding);
+    if (finding.level === 'fine') there.add(about);
     const told = counts && judges.get(resource.name)?.(counts);
     if (told !== undefined) findings.push({ level: 'notice', about: finding.about, message: told });
   }
@@ -174,9 +183,18 @@ export async function examine(
       {
         level: 'notice',
         about: 'orphaned subscriptions',
-        message: 'cannot be seen over AMQP: give the URL of the management API',
+        message:
+          'cannot be seen over AMQP, nor can bindings and all permissions: give the URL of the management API',
       },
     ];
+  const api = managementAt(management, vhost);
   const planned = new Set([...needed.values()].map(({ name }) => name));
-  return [...findings, ...orphansAmong(await queuesOf(management, vhost), planned, owner)];
+  const bindings = resources.filter((resource) => resource.kind === 'binding');
+  const orphans = orphansAmong(await api.queues(), planned, owner);
+  return [
+    ...findings,
+    ...missingBindings(bindings, await api.bindings(), there),
+    ...(await missingPermissions(api, user, needsOf(owner, usage, queueType, topology))),
+    ...orphans,
+  ];
 }

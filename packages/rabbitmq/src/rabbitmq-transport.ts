@@ -276,8 +276,8 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
       const { model } = publishing;
       if (!model) throw lostConnection(address);
       const { queueType } = options;
-      const { vhost } = address;
-      return examine({ owner, queueType, vhost, topology, model, report }, usage, looking);
+      const { vhost, user } = address;
+      return examine({ owner, queueType, vhost, user, topology, model, report }, usage, looking);
     },
     async establish({ subscriptions, publications, delays: delayed }) {
       checkOpen();

@@ -7,7 +7,7 @@ import { eventsExchange, publishedTo, type Owner, type QueueType, type Resource 
 const DEFAULT_EXCHANGE = 'amq.default';
 
 /** One regular expression for them all; all levels of delay are one. */
-function patternOf(names: Iterable<string>): string {
+export function patternOf(names: Iterable<string>): string {
   const exact = [...names].map((name) =>
     name
       .replaceAll(/[.^$+?()[\]{}|\\]/g, '\\$&')
@@ -17,17 +17,39 @@ function patternOf(names: Iterable<string>): string {
   return exact.length === 0 ? '^$' : `^(${[...new Set(exact)].sort().join('|')})$`;
 }
 
-/**
- * What a user may configure, write and read, by what each operation needs.
- * @see https://www.rabbitmq.com/docs/access-control#authorisation
- */
+/** Names of exchanges and queues, with `*` for what each connection makes up. */
+export interface Needs {
+  readonly configure: ReadonlySet<string>;
+  readonly write: ReadonlySet<string>;
+  readonly read: ReadonlySet<string>;
+}
+
+/** The least that a user needs, with the command that grants it. */
 export function rightsOf(
   owner: Owner,
-  { subscriptions, publications, delays }: Usage,
+  usage: Usage,
   queueType: QueueType,
   topology: Topology,
   vhost: string,
 ): Rights {
+  const needs = needsOf(owner, usage, queueType, topology);
+  const [configure, write, read] = [needs.configure, needs.write, needs.read].map(patternOf);
+  return {
+    granted: { vhost, configure, write, read },
+    grant: `rabbitmqctl set_permissions -p '${vhost}' USER '${configure}' '${write}' '${read}'`,
+  };
+}
+
+/**
+ * What a user configures, writes and reads, by what each operation needs.
+ * @see https://www.rabbitmq.com/docs/access-control#authorisation
+ */
+export function needsOf(
+  owner: Owner,
+  { subscriptions, publications, delays }: Usage,
+  queueType: QueueType,
+  topology: Topology,
+): Needs {
   const configure = new Set<string>();
   const write = new Set<string>();
   const read = new Set<string>();
@@ -77,9 +99,5 @@ export function rightsOf(
   // Retries without a delay, suspects, dead letters and what is redriven go to a queue by its name.
   if (retries) write.add(DEFAULT_EXCHANGE);
 
-  const [configuring, writing, reading] = [configure, write, read].map(patternOf);
-  return {
-    granted: { vhost, configure: configuring, write: writing, read: reading },
-    grant: `rabbitmqctl set_permissions -p '${vhost}' USER '${configuring}' '${writing}' '${reading}'`,
-  };
+  return { configure, write, read };
 }

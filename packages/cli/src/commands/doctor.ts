@@ -11,8 +11,9 @@ interface DoctorOptions extends SubjectOptions {
 }
 
 const EXAMPLES = `
-Nothing is made, and no message is taken. Of rights, those are seen that looking
-needs: topology --rights tells the others.
+Nothing is made, and no message is taken. Of rights on RabbitMQ without
+--management, and on AWS, those are seen that looking needs: topology --rights
+tells the others.
 
 Examples:
   nest-messaging doctor --app dist/app.module.js
@@ -47,7 +48,7 @@ export function addDoctor(program: Command, terminal: Terminal, end: (code: Exit
     )
     .option(
       '--management <url>',
-      "of RabbitMQ's management API, which alone shows orphaned subscriptions there",
+      "of RabbitMQ's management API, which alone shows bindings, permissions (to administrators) and orphaned subscriptions there",
     )
     .option('--verbose', 'what is fine, too')
     .option('--json', 'as JSON, all of it')
