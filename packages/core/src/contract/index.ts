@@ -88,3 +88,4 @@ export type {
   Transport,
   TransportEvent,
 } from './transport.js';
+export { withinSignal } from './within-signal.js';

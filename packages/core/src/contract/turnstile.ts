@@ -1,3 +1,5 @@
+import { withinSignal } from './within-signal.js';
+
 /**
  * Waits until whoever came before under this key has ended; answers what ends one's own turn.
  * @throws the signal's reason, if it aborts before that
@@ -17,23 +19,11 @@ export function createTurnstile(): Turnstile {
     });
     last.set(key, ended);
     try {
-      if (before) await waited(before, signal);
+      if (before) await (signal ? withinSignal(before, signal) : before);
     } catch (error) {
       end();
       throw error;
     }
     return end;
   };
-}
-
-function waited(before: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const give = (): void => reject(signal!.reason as Error);
-    if (signal?.aborted) return give();
-    signal?.addEventListener('abort', give, { once: true });
-    void before.then(() => {
-      signal?.removeEventListener('abort', give);
-      resolve();
-    });
-  });
 }

@@ -14,6 +14,7 @@ import {
   PublishTimeoutError,
   systemClock,
   UnsupportedError,
+  withinSignal,
   type BrokerPublishOptions,
   type Clock,
   type Destination,
@@ -296,13 +297,4 @@ export function createPublisher(parts: PublisherParts): Publisher {
       };
     },
   };
-}
-
-function withinSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(signal.reason as Error);
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
