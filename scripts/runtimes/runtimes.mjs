@@ -1,5 +1,5 @@
 /** The versions of Node that are supported, and a binary of each. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, tail } from '../brokers/run.mjs';
@@ -38,12 +38,25 @@ export async function nest11(say) {
 async function installed(name, proof, say) {
   const folder = fileURLToPath(new URL(`./${name}`, import.meta.url));
   const path = join(folder, 'node_modules', proof);
-  if (existsSync(path)) return path;
+  if (changed(path) !== undefined && isCurrent(folder)) return path;
   say(`Installing ${name} for the tests that run on it …`);
   const { ok, output } = await run('npm', ['ci', '--no-audit', '--no-fund'], {
     cwd: folder,
     timeout: 5 * 60_000,
   });
-  if (ok && existsSync(path)) return path;
+  if (ok && changed(path) !== undefined) return path;
   throw new Error(`${name}, on which the tests must also run, could not be installed:\n${tail(output)}`);
+}
+
+/** @param {string} path @returns {number | undefined} in milliseconds since 1970; undefined if there is none */
+const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+
+/**
+ * npm writes its own list of what is installed last of all: a lock file that came later asks for something else.
+ * @param {string} folder
+ */
+function isCurrent(folder) {
+  const installed = changed(join(folder, 'node_modules', '.package-lock.json'));
+  const asked = changed(join(folder, 'package-lock.json'));
+  return installed !== undefined && asked !== undefined && installed >= asked;
 }
