@@ -17,6 +17,7 @@ export const CONTESTANTS = {
     'kafkajs-single',
     'kafkajs-batches',
     'platformatic',
+    'platformatic-cloud-events',
     'nest-equal',
     'kafkajs-defaults',
     'nest-defaults',

@@ -1,26 +1,19 @@
-import { randomUUID } from 'node:crypto';
 import { connect } from 'amqplib';
 import type { Contestant } from '../../contestant.js';
+import { cloudEvent } from '../cloud-event.js';
 import amqplib from './amqplib.js';
 import { EXCHANGE, KEY } from './queue.js';
 
-/** What others must be able to read of a message, whoever writes it. */
+/** The same in the properties that AMQP has of its own. */
 function metadata(): object {
-  const id = randomUUID();
-  const now = Date.now();
+  const headers = cloudEvent('cloudEvents:', KEY);
   return {
-    messageId: id,
+    messageId: headers['cloudEvents:id'],
     contentType: 'application/json',
     type: KEY,
     appId: 'bench',
-    timestamp: Math.floor(now / 1_000),
-    headers: {
-      'cloudEvents:specversion': '1.0',
-      'cloudEvents:id': id,
-      'cloudEvents:type': KEY,
-      'cloudEvents:source': '/bench',
-      'cloudEvents:time': new Date(now).toISOString(),
-    },
+    timestamp: Math.floor(Date.now() / 1_000),
+    headers,
   };
 }
 
