@@ -1,4 +1,4 @@
-import type { Clock } from '@nest-messaging/core/contract';
+import { whenAborted, type Clock } from '@nest-messaging/core/contract';
 import { createBackoff, type Backoff } from './backoff.js';
 
 /** Gathers what is asked for at the same time into requests of several entries; each settles by itself. */
@@ -175,7 +175,6 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
     add(item, signal) {
       return new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason as Error);
-        const give = (): void => entry.settle(signal!.reason);
         const entry: Entry<Item> = {
           item,
           lane: laneOf(item),
@@ -189,13 +188,13 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
             entry.settled = true;
             unsettled--;
             waiting.delete(entry);
-            signal?.removeEventListener('abort', give);
+            ignore?.();
             if (error === undefined) resolve();
             else reject(error as Error);
             tellSettled();
           },
         };
-        signal?.addEventListener('abort', give, { once: true });
+        const ignore = signal && whenAborted(signal, () => entry.settle(signal.reason));
         waiting.add(entry);
         unsettled++;
         // Behind one that is on its way it cannot go yet, and many may wait so.

@@ -1,4 +1,4 @@
-import { MessagingError, type Clock } from '@nest-messaging/core/contract';
+import { MessagingError, whenAborted, type Clock } from '@nest-messaging/core/contract';
 import { createBackoff } from './backoff.js';
 import { isCredentials, isRetryable } from './errors.js';
 
@@ -28,12 +28,12 @@ export function createPatience({ clock, failed, closed }: PatienceParts): Patien
       if (closed.aborted || signal.aborted) giveUp();
     });
     waiting.add(giveUp);
-    signal.addEventListener('abort', giveUp, { once: true });
+    const ignore = whenAborted(signal, giveUp);
     try {
       return await Promise.race([aborted, work()]);
     } finally {
       waiting.delete(giveUp);
-      signal.removeEventListener('abort', giveUp);
+      ignore();
     }
   };
 

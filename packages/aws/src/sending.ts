@@ -1,6 +1,6 @@
 import { PublishBatchCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import { ClosedError, MessageTooLargeError, type Clock } from '@nest-messaging/core/contract';
+import { ClosedError, MessageTooLargeError, whenAborted, type Clock } from '@nest-messaging/core/contract';
 import { createBatches, type Batches, type Remedy } from './batches.js';
 import type { Connection } from './connection.js';
 import { isDenied, isMissing, isRetryable, publishError } from './errors.js';
@@ -169,8 +169,7 @@ export function createSending(parts: {
     if (closed) throw new ClosedError('the transport is closed');
     signal.throwIfAborted();
     const until = new AbortController();
-    const stop = (): void => until.abort(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
+    const ignore = whenAborted(signal, () => until.abort(signal.reason));
     pending.add(until);
     const batches = batchesOf(target);
     try {
@@ -180,7 +179,7 @@ export function createSending(parts: {
       throw publishError(what, error);
     } finally {
       if (batches.idle && gathered.get(target) === batches) gathered.delete(target);
-      signal.removeEventListener('abort', stop);
+      ignore();
       pending.delete(until);
     }
   };

@@ -1,4 +1,4 @@
-import { ClosedError, type Clock, type TransportEvent } from '@nest-messaging/core/contract';
+import { ClosedError, whenAborted, type Clock, type TransportEvent } from '@nest-messaging/core/contract';
 import { createBackoff } from './backoff.js';
 import type { Connection } from './connection.js';
 import { keyOf } from './driver/by-topic.js';
@@ -150,7 +150,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
     underway.delete(placing);
     const place = `'${topic}'`;
     const failed: Failed[] = [];
-    for (const [at, { entry, record }] of placing.entries()) {
+    for (let at = 0; at < placing.length; at += 1) {
+      const { entry, record } = placing[at]!;
       const partition = partitions[at]!;
       if (typeof partition !== 'number') {
         fail({ entry, topic: record.topic, error: partition }, failed);
@@ -305,7 +306,6 @@ export function createPublisher(parts: PublisherParts): Publisher {
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason as Error);
         if (ended.signal.aborted) return reject(new ClosedError('the transport is closed'));
-        const give = (): void => entry.settle(signal.reason);
         const entry: Entry = {
           ...outgoing,
           settled: false,
@@ -315,13 +315,13 @@ export function createPublisher(parts: PublisherParts): Publisher {
           settle(error) {
             if (entry.settled) return;
             entry.settled = true;
-            signal.removeEventListener('abort', give);
+            ignore();
             entry.among?.delete(entry);
             if (error === undefined) resolve();
             else reject(error as Error);
           },
         };
-        signal.addEventListener('abort', give, { once: true });
+        const ignore = whenAborted(signal, () => entry.settle(signal.reason));
         enter(entry);
       });
     },

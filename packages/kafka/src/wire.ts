@@ -53,12 +53,13 @@ type Values = Readonly<Record<string, string | number | undefined>>;
 
 const isOwn = (name: string): boolean => name.startsWith(MODULE_PREFIX);
 
-function toHeaders(values: Values): Headers {
+function toHeaders(...all: readonly Values[]): Headers {
   const headers: [string, string][] = [];
-  for (const name of Object.keys(values)) {
-    const value = values[name];
-    if (value !== undefined) headers.push([name, String(value)]);
-  }
+  for (const values of all)
+    for (const name of Object.keys(values)) {
+      const value = values[name];
+      if (value !== undefined) headers.push([name, String(value)]);
+    }
   return headers;
 }
 
@@ -73,11 +74,7 @@ export function toRecord(topic: string, message: Message): NewRecord {
     key: message.key === undefined ? null : Buffer.from(message.key),
     // The same bytes: they are nobody else's until the publish has settled.
     value: bytesOf(message.body),
-    headers: toHeaders({
-      [CONTENT_TYPE]: message.contentType,
-      ...toCloudEvent(message),
-      ...message.headers,
-    }),
+    headers: toHeaders({ [CONTENT_TYPE]: message.contentType }, toCloudEvent(message), message.headers),
   };
 }
 

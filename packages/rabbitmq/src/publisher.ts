@@ -3,6 +3,7 @@ import {
   MessageTooLargeError,
   PublishRejectedError,
   TopologyError,
+  whenAborted,
   type Clock,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
@@ -331,7 +332,6 @@ export function createPublisher(parts: {
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
         if (closed) return reject(new ClosedError('the transport is closed'));
-        const give = (): void => entry.settle(signal.reason);
         const entry: Entry = {
           frame,
           strikes: 0,
@@ -339,13 +339,13 @@ export function createPublisher(parts: {
           settled: false,
           settle(error) {
             entry.settled = true;
-            signal.removeEventListener('abort', give);
+            ignore();
             waiting.delete(entry);
             if (error === undefined) resolve();
             else reject(error);
           },
         };
-        signal.addEventListener('abort', give, { once: true });
+        const ignore = whenAborted(signal, () => entry.settle(signal.reason));
         waiting.add(entry);
         pump();
       });

@@ -34,7 +34,7 @@ export function cloudEventWriter(prefix = ''): CloudEventWriter {
       [type]: message.destination.name,
       [source]: message.source ?? '/',
     };
-    if (message.publishedAt !== undefined) attributes[time] = new Date(message.publishedAt).toISOString();
+    if (message.publishedAt !== undefined) attributes[time] = isoTime(message.publishedAt);
     if (message.dueAt !== undefined) attributes[due] = new Date(message.dueAt).toISOString();
     if (message.key !== undefined) attributes[key] = message.key;
     if (message.correlationId !== undefined) attributes[correlation] = message.correlationId;
@@ -43,6 +43,14 @@ export function cloudEventWriter(prefix = ''): CloudEventWriter {
     if (message.version !== undefined) attributes[version] = message.version;
     return attributes;
   };
+}
+
+/** The last time that was written, and how: of those that are published in one millisecond only the first is. */
+let [written, asText] = [0, new Date(0).toISOString()];
+
+function isoTime(ms: number): string {
+  if (ms !== written) [asText, written] = [new Date(ms).toISOString(), ms];
+  return asText;
 }
 
 function epoch(text: string | undefined): number | undefined {

@@ -88,4 +88,5 @@ export type {
   Transport,
   TransportEvent,
 } from './transport.js';
+export { whenAborted } from './when-aborted.js';
 export { withinSignal } from './within-signal.js';

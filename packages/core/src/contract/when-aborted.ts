@@ -13,8 +13,8 @@ function audienceOf(signal: AbortSignal): Set<() => void> {
 
 /**
  * Calls `run` when the signal aborts, until it is told to leave; not where it has aborted already. One listener for all,
- * since a signal looks through all that it has for each that comes or goes, and all that one partition has in hand share
- * one.
+ * since a signal looks through all that it has for each that comes or goes, and many share one: publishes that began
+ * together, and what one partition has in hand.
  * @returns what leaves
  */
 export function whenAborted(signal: AbortSignal, run: () => void): () => void {

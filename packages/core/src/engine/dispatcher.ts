@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Delivery, DeliveryHandler, Settlement } from '../contract/index.js';
+import { whenAborted, type Delivery, type DeliveryHandler, type Settlement } from '../contract/index.js';
 import type { BatchContext } from './batch-context.js';
 import { createBatchDispatcher } from './batch-dispatcher.js';
 import { whileHandling } from './current-message.js';
@@ -10,7 +10,6 @@ import { MessageContext } from './message-context.js';
 import { createRoom } from './room.js';
 import { createSettling, type SettlingParts } from './settling.js';
 import type { TimeLimit } from './time-limit.js';
-import { whenAborted } from './when-aborted.js';
 
 /**
  * Calls the application's handler, with whatever the framework puts around it: with a payload and its context, or,

@@ -30,6 +30,7 @@ import { currentCause } from './current-message.js';
 import { deferred, type Deferred } from './deferred.js';
 import type { Observer } from './events.js';
 import type { Following } from './instruments.js';
+import { createDeadlines, TIME_IS_UP } from './deadlines.js';
 import { createRoom, type RoomLimit } from './room.js';
 import { validate } from './validation.js';
 
@@ -119,6 +120,8 @@ function duration(name: string, value: Duration | undefined): number | undefined
 export function createPublisher(parts: PublisherParts): Publisher {
   const { transport, clock, following } = parts;
   const room = createRoom(parts.limit, parts.limit);
+  const deadline = createDeadlines(clock, parts.timeout);
+  const startDeadline = createDeadlines(systemClock, parts.timeout);
   const largest = Math.min(parts.maxBodySize, transport.capabilities.maxBodySize);
   const longestDelay = Math.min(LONGEST_DELAY, transport.capabilities.maxDelay);
   const known: readonly string[] = [...KNOWN, ...BROKER_KEYS, transport.name];
@@ -229,14 +232,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
     payload: unknown,
     callerSignal?: AbortSignal,
   ): Promise<void> {
-    const controller = new AbortController();
-    const { signal } = controller;
+    const { signal, leave: forget } = deadline(callerSignal);
     let stage: Stage = 'schema';
     const began = clock.now();
-    const cancelTimer = clock.schedule(() => controller.abort(late(stage, composed.id)), parts.timeout);
-    const give = (): void => controller.abort(callerSignal?.reason);
-    if (callerSignal?.aborted) give();
-    else callerSignal?.addEventListener('abort', give, { once: true });
     let leave: (() => void) | undefined;
     try {
       const message = isContract(target) ? await withinSignal(checked(composed, target), signal) : composed;
@@ -244,26 +242,26 @@ export function createPublisher(parts: PublisherParts): Publisher {
       const { byteLength } = message.body;
       leave = room.enter(byteLength) ?? (await room.take(byteLength, signal));
       // Room that becomes free as the time ends is of no use: the message would be sent, and its outcome never known.
-      if (clock.now() - began >= parts.timeout * 0.9) throw late(stage, composed.id);
+      if (clock.now() - began >= parts.timeout * 0.9) throw TIME_IS_UP;
       const starting = parts.starting();
       if (starting) {
         stage = 'start';
         // In the machine's time, whatever clock is given: until the application has started, a test's own stands still.
-        const cancel = systemClock.schedule(() => controller.abort(late(stage, composed.id)), parts.timeout);
-        await withinSignal(starting, signal).finally(cancel);
+        const start = startDeadline(signal);
+        await withinSignal(starting, start.signal).finally(start.leave);
       }
       signal.throwIfAborted();
       stage = 'confirmation';
       await transport.publish(message, signal);
       parts.observe({ type: 'published', message, payload });
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown === TIME_IS_UP ? late(stage, composed.id) : thrown;
       if (error instanceof OverloadError)
         parts.observe({ type: 'overload', destination: composed.destination, error });
       throw error;
     } finally {
       leave?.();
-      cancelTimer();
-      callerSignal?.removeEventListener('abort', give);
+      forget();
     }
   }
 

@@ -1,4 +1,4 @@
-import { OverloadError } from '../contract/index.js';
+import { OverloadError, whenAborted } from '../contract/index.js';
 
 /** How much there may be at a time. */
 export interface RoomLimit {
@@ -78,7 +78,7 @@ export function createRoom(limit: RoomLimit, mayWait?: RoomLimit): Room {
         const leave = (): void => {
           waiting.delete(entry);
           waitingBytes -= size;
-          signal?.removeEventListener('abort', refuse);
+          ignore?.();
         };
         const entry = {
           size,
@@ -93,7 +93,7 @@ export function createRoom(limit: RoomLimit, mayWait?: RoomLimit): Room {
         };
         waiting.add(entry);
         waitingBytes += size;
-        signal?.addEventListener('abort', refuse, { once: true });
+        const ignore = signal && whenAborted(signal, refuse);
       });
     },
   };

@@ -1,5 +1,4 @@
-import { HandlerTimeoutError, type Clock } from '../contract/index.js';
-import { whenAborted } from './when-aborted.js';
+import { HandlerTimeoutError, whenAborted, type Clock } from '../contract/index.js';
 
 /** The time that one run of a handler has. */
 export interface Time {

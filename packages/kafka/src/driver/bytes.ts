@@ -14,9 +14,22 @@ export interface ByteWriter {
   varintBytes(value: Buffer | null): void;
   /** With the length of its bytes in front as {@link ByteWriter.varint}. */
   varintString(value: string): void;
+  /**
+   * What `write` writes, with its length in front as {@link ByteWriter.varint}.
+   * @param most it has at most so many bytes
+   */
+  measured(most: number, write: () => void): void;
   /** What was written; shares its memory with the writer. */
   bytes(): Buffer;
 }
+
+/** Bytes of a number of 64 bits. */
+const LONGEST_VARINT = 10;
+/**
+ * Text up to this length has a length of one byte in front, where it is ASCII: nearly every name and value of a header,
+ * which a loop writes in a third of the time that Node's two calls take, to count its bytes and to write them.
+ */
+const SHORT = 63;
 
 /** @param expected about how many bytes will be written */
 export function byteWriter(expected = 256): ByteWriter {
@@ -28,6 +41,16 @@ export function byteWriter(expected = 256): ByteWriter {
     const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + more));
     buffer.copy(larger, 0, 0, length);
     buffer = larger;
+  }
+
+  /** Answers whether it was: what it has written of other text does not count. */
+  function ascii(value: string): boolean {
+    for (let at = 0; at < value.length; at += 1) {
+      const code = value.charCodeAt(at);
+      if (code > 0x7f) return false;
+      buffer[length + 1 + at] = code;
+    }
+    return true;
   }
 
   const writer: ByteWriter = {
@@ -48,7 +71,7 @@ export function byteWriter(expected = 256): ByteWriter {
       length = buffer.writeBigInt64BE(BigInt(value), length);
     },
     varint(value) {
-      room(10);
+      room(LONGEST_VARINT);
       // Zigzag: the sign goes to the lowest bit. Beyond 31 bits JavaScript's bit operators do not reach.
       let rest = value < 0 ? -2 * value - 1 : 2 * value;
       while (rest > 0x7f) {
@@ -75,10 +98,29 @@ export function byteWriter(expected = 256): ByteWriter {
       writer.raw(value);
     },
     varintString(value) {
+      room(1 + SHORT);
+      if (value.length <= SHORT && ascii(value)) {
+        writer.varint(value.length);
+        length += value.length;
+        return;
+      }
       const bytes = Buffer.byteLength(value);
       writer.varint(bytes);
       room(bytes);
       length += buffer.write(value, length, bytes);
+    },
+    measured(most, write) {
+      const begin = length;
+      const reserved = varintBytes(most);
+      room(LONGEST_VARINT + most);
+      length += reserved;
+      write();
+      const end = length;
+      const bytes = end - begin - reserved;
+      length = begin;
+      writer.varint(bytes);
+      if (length < begin + reserved) buffer.copyWithin(length, begin + reserved, end);
+      length += bytes;
     },
     bytes: () => buffer.subarray(0, length),
   };

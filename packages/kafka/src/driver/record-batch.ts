@@ -1,5 +1,5 @@
 import type { Compression } from '../options.js';
-import { byteReader, byteWriter, varintBytes, type ByteReader, type ByteWriter } from './bytes.js';
+import { byteReader, byteWriter, type ByteReader, type ByteWriter } from './bytes.js';
 import type { FetchedBatch } from './committed-records.js';
 import { codec, COMPRESSIONS } from './compression.js';
 import { crc32c } from './crc32c.js';
@@ -59,7 +59,7 @@ export async function encodeBatch(
 ): Promise<Buffer> {
   const now = Date.now();
   const body = byteWriter(records.reduce((bytes, record) => bytes + recordBytes(record), 0));
-  for (const [index, record] of records.entries()) writeRecord(body, record, index);
+  for (let index = 0; index < records.length; index += 1) writeRecord(body, records[index]!, index);
   const compressed = await (await codec(compression)).compress(body.bytes());
 
   const batch = byteWriter(HEADER_BYTES + compressed.length);
@@ -82,31 +82,22 @@ export async function encodeBatch(
   return bytes;
 }
 
-function writeRecord(writer: ByteWriter, { key, value, headers }: NewRecord, index: number): void {
-  // The attributes and the time behind the batch's are 0, a byte each.
-  let length = 2 + varintBytes(index) + lengthOf(key) + lengthOf(value) + varintBytes(headers.length);
-  for (const [name, content] of headers) {
-    const bytes = Buffer.byteLength(name);
-    length += varintBytes(bytes) + bytes + lengthOf(content);
-  }
-  writer.varint(length);
-  writer.int8(0);
-  writer.varint(0);
-  writer.varint(index);
-  writer.varintBytes(key);
-  writer.varintBytes(value);
-  writer.varint(headers.length);
-  for (const [name, content] of headers) {
-    writer.varintString(name);
-    if (typeof content === 'string') writer.varintString(content);
-    else writer.varintBytes(content);
-  }
-}
-
-function lengthOf(content: Buffer | string | null): number {
-  if (content === null) return 1;
-  const bytes = Buffer.byteLength(content);
-  return varintBytes(bytes) + bytes;
+function writeRecord(writer: ByteWriter, record: NewRecord, index: number): void {
+  const { key, value, headers } = record;
+  writer.measured(recordBytes(record), () => {
+    // No attributes, and as late as the batch.
+    writer.int8(0);
+    writer.varint(0);
+    writer.varint(index);
+    writer.varintBytes(key);
+    writer.varintBytes(value);
+    writer.varint(headers.length);
+    for (const [name, content] of headers) {
+      writer.varintString(name);
+      if (typeof content === 'string') writer.varintString(content);
+      else writer.varintBytes(content);
+    }
+  });
 }
 
 export interface DecodedBatches {

@@ -3,15 +3,11 @@ import type { NewRecord, Partition } from '../driver/driver.js';
 import { recordBytes } from '../driver/record-batch.js';
 import type { Identity } from './identities.js';
 
-/** A record, and the how manieth of the call it is. */
-export interface Entry {
-  readonly index: number;
-  readonly record: NewRecord;
-}
-
 /** Records of one partition, in their order, that the broker takes or refuses together. */
 export interface Batch extends Partition {
-  readonly entries: readonly Entry[];
+  readonly records: readonly NewRecord[];
+  /** The how manieth of the call the first of them is; the others come behind it. */
+  readonly from: number;
   /** At most so many. */
   readonly size: number;
   /** In the time of `performance.now()`. */
@@ -33,36 +29,36 @@ export const BATCH_BYTES = 1_000_000;
 
 /** The records of one partition, in their order, as many to a batch as the broker takes. */
 export function inBatches(where: Partition, records: readonly NewRecord[], deadline: number): Batch[] {
-  const parts: Entry[][] = [];
-  let size = 0;
-  for (const [index, record] of records.entries()) {
-    const more = recordBytes(record);
-    if (parts.length === 0 || size + more > BATCH_BYTES) {
-      parts.push([]);
-      size = 0;
-    }
-    parts.at(-1)!.push({ index, record });
+  const batches: Batch[] = [];
+  let [from, size] = [0, 0];
+  const close = (to: number): void => {
+    if (to > from) batches.push({ ...where, deadline, records: records.slice(from, to), from, size });
+    [from, size] = [to, 0];
+  };
+  for (let at = 0; at < records.length; at += 1) {
+    const more = recordBytes(records[at]!);
+    if (size + more > BATCH_BYTES) close(at);
     size += more;
   }
-  return parts.map((part) => batchOf({ ...where, deadline }, part));
+  close(records.length);
+  return batches;
 }
 
 /** Two batches of one, without numbers, to find the record for whose sake the broker refuses it. */
-export function halves({ entries, ...where }: Batch): Batch[] {
-  const middle = Math.ceil(entries.length / 2);
-  return [entries.slice(0, middle), entries.slice(middle)].map((half) => batchOf(where, half));
+export function halves(batch: Batch): Batch[] {
+  const middle = Math.ceil(batch.records.length / 2);
+  return [part(batch, 0, middle), part(batch, middle, batch.records.length)];
 }
 
 /** The same records, without numbers. */
 export const unnumbered = (batch: Batch): Batch => ({
-  ...batchOf(batch, batch.entries),
+  ...part(batch, 0, batch.records.length),
   failure: batch.failure,
   unsure: batch.unsure,
 });
 
-type Where = Pick<Batch, 'topic' | 'partition' | 'deadline'>;
-
-function batchOf({ topic, partition, deadline }: Where, entries: readonly Entry[]): Batch {
-  const size = entries.reduce((bytes, { record }) => bytes + recordBytes(record), 0);
-  return { topic, partition, deadline, entries, size };
+function part({ topic, partition, deadline, from, records }: Batch, start: number, end: number): Batch {
+  const own = records.slice(start, end);
+  const size = own.reduce((bytes, record) => bytes + recordBytes(record), 0);
+  return { topic, partition, deadline, records: own, from: from + start, size };
 }

@@ -112,7 +112,8 @@ export function createProducer(
     let over = false;
 
     const settle = (batches: readonly Batch[], outcome: Outcome): void => {
-      for (const batch of batches) for (const { index } of batch.entries) listener.settled(index, outcome);
+      for (const { from, records: settled } of batches)
+        for (let at = 0; at < settled.length; at += 1) listener.settled(from + at, outcome);
     };
 
     /** What is left of the queue. */
@@ -137,7 +138,7 @@ export function createProducer(
         settle(rest, error);
         return [];
       }
-      if (head.entries.length > 1) return [...halves(head), ...rest];
+      if (head.records.length > 1) return [...halves(head), ...rest];
       settle([head], error);
       return rest;
     };

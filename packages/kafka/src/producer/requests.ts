@@ -53,11 +53,10 @@ export function createRequests(
       if (batch.over) return;
       const { id: producerId, epoch: producerEpoch, sequences } = identity;
       const first = sequences.get(keyOf(batch)) ?? 0;
-      sequences.set(keyOf(batch), (first + batch.entries.length) % SEQUENCES);
+      sequences.set(keyOf(batch), (first + batch.records.length) % SEQUENCES);
       batch.identity = identity;
-      const records = batch.entries.map(({ record }) => record);
       try {
-        batch.bytes = await encodeBatch(records, { producerId, producerEpoch, first }, compression);
+        batch.bytes = await encodeBatch(batch.records, { producerId, producerEpoch, first }, compression);
       } catch (error) {
         answer(asDriverError(error));
       }
