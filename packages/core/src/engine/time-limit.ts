@@ -34,6 +34,8 @@ class RunningTime implements Time {
 
 /** @param deadline ends all runs once it aborts */
 export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit {
+  // Keeps the listener there that all share: each run that is alone would bring one, and take it away.
+  whenAborted(deadline, () => undefined);
   return (ms, run, lost) =>
     new Promise((resolve, reject) => {
       const time = new RunningTime();
