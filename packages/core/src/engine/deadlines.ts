@@ -17,7 +17,9 @@ export const TIME_IS_UP = new DOMException('The time is up.', 'TimeoutError');
  * each of a thousand publishes under way would hold a kilobyte of its own for the garbage collector to move.
  */
 export function createDeadlines(clock: Clock, timeout: number): (given?: AbortSignal) => Deadline {
-  let latest: { readonly at: number; readonly enter: () => Deadline } | undefined;
+  let latest:
+    | { readonly at: number; readonly signal: AbortSignal; readonly enter: () => Deadline }
+    | undefined;
 
   /** @param left all have left it */
   const begin = (left: () => void) => {
@@ -52,11 +54,12 @@ export function createDeadlines(clock: Clock, timeout: number): (given?: AbortSi
 
   const shared = (): Deadline => {
     const at = clock.now();
-    if (latest?.at === at) return latest.enter();
-    const { enter } = begin(() => {
+    // A clock that is set back, or stands still, comes to the same millisecond when its time is up already.
+    if (latest?.at === at && !latest.signal.aborted) return latest.enter();
+    const { controller, enter } = begin(() => {
       if (latest === fresh) latest = undefined;
     });
-    const fresh = { at, enter };
+    const fresh = { at, signal: controller.signal, enter };
     latest = fresh;
     return enter();
   };

@@ -52,6 +52,17 @@ describe('a deadline', () => {
     expect(deadline().signal).not.toBe(one.signal);
   });
 
+  it('is another once its time is up, though the clock has gone back to where it began', async () => {
+    const clock = virtualClock();
+    let back = 0;
+    const deadline = createDeadlines({ ...clock, now: () => clock.now() - back }, 1_000);
+    const late = deadline();
+    await clock.advance(1_000);
+    back = 1_000;
+    expect(late.signal.reason).toBe(TIME_IS_UP);
+    expect(deadline().signal.aborted).toBe(false);
+  });
+
   it("aborts as the caller's signal does, alone, and whether that has aborted or will", async () => {
     const clock = countingClock();
     const deadline = createDeadlines(clock, 1_000);
