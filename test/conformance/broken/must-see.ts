@@ -26,6 +26,9 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'rejects with an error of its own where the signal has a reason': [
     'A publish whose signal has aborted rejects with the signal’s reason and sends nothing',
   ],
+  'tells one alone of the publishes that share a signal when that aborts': [
+    'A publish that waits gives up once its signal aborts, and its message is not sent later',
+  ],
   'rejects a publish that would have to wait': [
     'A publish waits while the broker takes nothing, and goes through afterwards',
   ],

@@ -83,6 +83,17 @@ export const brokenPublishing: readonly Broken[] = [
         }),
     })),
   ),
+  broken('tells one alone of the publishes that share a signal when that aborts', () =>
+    around((transport) => ({
+      publish(message, signal) {
+        const own = new AbortController();
+        // There is room for one alone.
+        signal.onabort = () => own.abort(signal.reason);
+        if (signal.aborted) own.abort(signal.reason);
+        return transport.publish(message, own.signal);
+      },
+    })),
+  ),
   broken('rejects a publish that would have to wait', () =>
     around((transport) => ({
       publish: (message, signal) =>

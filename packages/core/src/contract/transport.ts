@@ -191,8 +191,9 @@ export interface Transport {
   /**
    * Resolves once the broker has durably accepted the message, and every subscription that exists gets it.
    * Waits while the broker is away. Once `signal` aborts it rejects with the signal's reason, and sends nothing
-   * that was not sent before. Concurrent calls may share a request; each settles by itself. Until it has resolved, the
-   * message's bytes and headers are the transport's.
+   * that was not sent before; calls that began together may share a signal, and by its reason, passed on as it is, the
+   * engine tells its own time limit from a caller who gave up. Concurrent calls may share a request; each settles by
+   * itself. Until it has resolved, the message's bytes and headers are the transport's.
    */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
   /** Resolves once messages published from now on will be delivered. Refuses unusable `brokerOptions`. */

@@ -285,6 +285,20 @@ describe('a publish that the broker does not confirm', () => {
     });
   });
 
+  it('names to each of those that began together its own messageId', async () => {
+    const { bus } = await start({}, { broker: stalled(), publish: { timeout: 250 } });
+    const ids = ['m1', 'm2', 'm3'];
+    const refusals = ids.map((messageId) => bus.publish('a', 1, { messageId }));
+    await Promise.all(
+      refusals.map((refusal, which) =>
+        expect(refusal).rejects.toMatchObject({
+          code: 'PUBLISH_TIMEOUT',
+          message: expect.stringContaining(`same messageId ('${ids[which]}')`),
+        }),
+      ),
+    );
+  });
+
   it('holds its place: beyond the limit callers wait, then get the overload error', async () => {
     const broker = stalled({ givesUp: false });
     const { bus } = await start({}, { broker, publish: { maxPending: 1, timeout: 250 } });
@@ -294,12 +308,16 @@ describe('a publish that the broker does not confirm', () => {
     await expect(first).rejects.toBeInstanceOf(PublishTimeoutError);
   });
 
-  it('ends when the caller gives up', async () => {
-    const { bus } = await start({}, { broker: stalled() });
+  it('ends when the caller gives up, and no other with it', async () => {
+    const broker = stalled();
+    const { bus } = await start({}, { broker });
     const impatient = new AbortController();
     const refusal = bus.publish('a', 1, { signal: impatient.signal });
+    const patient = bus.publish('a', 2);
     impatient.abort(new Error('enough'));
     await expect(refusal).rejects.toThrow('enough');
+    broker.release();
+    await patient;
   });
 });
 

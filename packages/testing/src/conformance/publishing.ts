@@ -108,8 +108,15 @@ export const publishing = concern('Publishing', (states) => {
       const proceed = await hook('stall')();
       const limit = new AbortController();
       const reason = new Error('waited long enough');
-      const publish = application.publish(topic(), { body: 'given up', signal: limit.signal });
-      const rejected = assert.rejects(publish, (error) => error === reason);
+      // Those that begin together share a signal.
+      const rejected = Promise.all(
+        ['given up', 'given up with it'].map((body) =>
+          assert.rejects(
+            application.publish(topic(), { body, signal: limit.signal }),
+            (error) => error === reason,
+          ),
+        ),
+      );
       setTimeout(() => limit.abort(reason), 100);
       await rejected;
       await proceed();
