@@ -23,8 +23,8 @@ export interface ByteWriter {
   bytes(): Buffer;
 }
 
-/** Bytes of a number of 64 bits. */
-const LONGEST_VARINT = 10;
+/** Bytes of a number of 64 bits: so many a writer wants to be free for each. */
+export const LONGEST_VARINT = 10;
 /**
  * Text up to this length has a length of one byte in front, where it is ASCII: nearly every name and value of a header,
  * which a loop writes in a third of the time that Node's two calls take, to count its bytes and to write them.

@@ -1,5 +1,5 @@
 import type { Compression } from '../options.js';
-import { byteReader, byteWriter, type ByteReader, type ByteWriter } from './bytes.js';
+import { byteReader, byteWriter, LONGEST_VARINT, type ByteReader, type ByteWriter } from './bytes.js';
 import type { FetchedBatch } from './committed-records.js';
 import { codec, COMPRESSIONS } from './compression.js';
 import { crc32c } from './crc32c.js';
@@ -58,7 +58,8 @@ export async function encodeBatch(
   compression: Compression,
 ): Promise<Buffer> {
   const now = Date.now();
-  const body = byteWriter(records.reduce((bytes, record) => bytes + recordBytes(record), 0));
+  // With room for the last one's length, or a record that goes alone would be given twice its bytes, and then once more.
+  const body = byteWriter(records.reduce((bytes, record) => bytes + recordBytes(record), LONGEST_VARINT));
   for (let index = 0; index < records.length; index += 1) writeRecord(body, records[index]!, index);
   const compressed = await (await codec(compression)).compress(body.bytes());
 

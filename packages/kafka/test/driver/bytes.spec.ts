@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { byteReader, byteWriter } from '../../src/driver/bytes.js';
+import { byteReader, byteWriter, LONGEST_VARINT } from '../../src/driver/bytes.js';
 
 describe('A byte writer', () => {
   it.each([
@@ -32,4 +32,11 @@ describe('A byte writer', () => {
       }
     },
   );
+
+  it('grows for none that is as large as was said', () => {
+    const most = 100_000;
+    const writer = byteWriter(LONGEST_VARINT + most);
+    writer.measured(most, () => writer.raw(Buffer.alloc(most)));
+    expect(writer.bytes().buffer.byteLength).toBe(LONGEST_VARINT + most);
+  });
 });

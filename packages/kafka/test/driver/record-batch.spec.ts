@@ -45,6 +45,26 @@ describe('A record batch', () => {
     );
   });
 
+  it.each([
+    ['none', ''],
+    ['of one byte each', 'a'.repeat(63)],
+    ['of two', 'é'.repeat(63)],
+    ['of three', '価'.repeat(64)],
+    ['of four', '😀'.repeat(32)],
+    ['of halves of a character', '\ud83d'.repeat(63)],
+  ])('holds the text of headers, and is as large as foretold at most: %s', async (_, text) => {
+    const record: NewRecord = { topic: 't', key: null, value: null, headers: [[text, text]] };
+    const bytes = await encodeBatch([record], sequence, 'none');
+    expect(bytes.length).toBeLessThanOrEqual(61 + recordBytes(record));
+    const { batches } = await decodeBatches(
+      bytes,
+      from,
+      rawBeneath(() => undefined),
+    );
+    const written = Buffer.from(text).toString();
+    expect(batches[0]!.records[0]!.texts).toEqual([[written, written]]);
+  });
+
   it('that cannot be read is told, and loses none of those in front of it', async () => {
     const bytes = await encodeBatch(records, sequence, 'gzip');
     for (const [spoil, code] of [
