@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { createDeadlines, TIME_IS_UP } from '../../src/engine/deadlines.js';
 import { virtualClock } from '../../../testing/src/virtual-clock.js';
@@ -75,5 +76,14 @@ describe('a deadline', () => {
     const patient = deadline(new AbortController().signal);
     await clock.advance(1_000);
     expect(patient.signal.reason).toBe(TIME_IS_UP);
+  });
+
+  it("leaves nothing with the caller's signal, which may outlive all that is published under it", () => {
+    const { signal } = new AbortController();
+    const deadline = createDeadlines(virtualClock(), 1_000);
+    const [one, other] = [deadline(signal), deadline(signal)];
+    one.leave();
+    other.leave();
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
