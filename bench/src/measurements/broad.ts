@@ -1,4 +1,4 @@
-import { HANDS } from '../contestant.js';
+import { HANDS, type Publisher } from '../contestant.js';
 import { stopwatch } from '../effort.js';
 import { work } from '../handler.js';
 import { messages } from '../message.js';
@@ -9,17 +9,36 @@ import { warmUp, type Measure } from './job.js';
 
 /** Publishing and handling in one process that has many subscriptions, or publishes to many topics. */
 export const broad: Measure = async (contestant, { place, size, count, breadth }) => {
-  const { handle, reached, count: counted } = tally(count, work);
+  /** By their numbers, what tells of each under way that its handler has ended. */
+  const underway = new Map<number, () => void>();
+  const {
+    handle,
+    reached,
+    count: counted,
+  } = tally(count, async ({ id }) => {
+    await work();
+    underway.get(id)?.();
+  });
   const application = await contestant.broad!(place, breadth!, handle);
   const message = messages(size);
   // Each topic at least once: what is made or remembered of it is its cost at the beginning, not with every message.
   const warm = Math.max(warmUp(count), breadth!.count);
-  // No more than one subscription could handle at a time, or many would have more in hand than one.
+  // No more than one subscription could handle at a time, or many would have more in hand than one: a publish waits for the
+  // handler, too, since a broker in memory has it at once, and would be given all before the first is handled.
   const atATime = HANDS;
-  await sendMany(contestant, application, message, { from: 0, to: warm, atATime });
+  const publisher: Publisher = {
+    ...application,
+    async send([one]) {
+      const handled = new Promise<void>((resolve) => underway.set(one!.id, resolve));
+      await application.send([one!]);
+      await handled;
+      underway.delete(one!.id);
+    },
+  };
+  await sendMany(contestant, publisher, message, { from: 0, to: warm, atATime });
   await reached(warm);
   const stop = stopwatch();
-  await sendMany(contestant, application, message, { from: warm, to: count, atATime });
+  await sendMany(contestant, publisher, message, { from: warm, to: count, atATime });
   await reached(count);
   const { cpu } = stop();
   await settled();
