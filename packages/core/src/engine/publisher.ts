@@ -247,8 +247,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
       if (starting) {
         stage = 'start';
         // In the machine's time, whatever clock is given: until the application has started, a test's own stands still.
-        const start = startDeadline(signal);
-        await withinSignal(starting, start.signal).finally(start.leave);
+        const start = startDeadline();
+        await withinSignal(withinSignal(starting, signal), start.signal).finally(start.leave);
       }
       signal.throwIfAborted();
       stage = 'confirmation';

@@ -95,7 +95,7 @@ export function deadLettersOf(hub: Hub, environment: Environment, closed: AbortS
         queue.setAside({ message: own, failure: { ...failure }, attempts, group, firstFailedAt });
       };
       if (hub.room.open) return accept();
-      await hub.room.whenFree(accept, signal ? AbortSignal.any([signal, closed]) : closed);
+      await hub.room.whenFree(accept, closed, ...(signal ? [signal] : []));
     },
   };
 }

@@ -98,7 +98,7 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
       const own = storedMessage(message);
       const { delay } = message;
       if (hub.room.open) return accept(own, delay);
-      await hub.room.whenFree(() => accept(own, delay), AbortSignal.any([signal, closing.signal]));
+      await hub.room.whenFree(() => accept(own, delay), signal, closing.signal);
     },
     async subscribe(subscription, handle) {
       checkOpen();

@@ -1,10 +1,12 @@
+import { whenAborted } from '../contract/index.js';
+
 /** How many messages the broker holds, and who waits for room for more. */
 export interface Room {
   readonly used: number;
   take(count: number): void;
   free(count: number): void;
-  /** Runs `enter` once there is room, in the order of the calls; rejects with the signal's reason if that comes first. */
-  whenFree(enter: () => void, signal: AbortSignal): Promise<void>;
+  /** Runs `enter` once there is room, in the order of the calls; rejects with a signal's reason if that comes first. */
+  whenFree(enter: () => void, ...signals: readonly AbortSignal[]): Promise<void>;
   /** Whether a call may enter now, without overtaking those that wait. */
   readonly open: boolean;
 }
@@ -16,7 +18,6 @@ export function createRoom(max: number): Room {
   const admit = (): void => {
     for (const enter of waiting) {
       if (used >= max) return;
-      waiting.delete(enter);
       enter();
     }
   };
@@ -35,19 +36,24 @@ export function createRoom(max: number): Room {
       used -= count;
       if (waiting.size > 0) admit();
     },
-    whenFree(enter, signal) {
+    whenFree(enter, ...signals) {
       return new Promise((resolve, reject) => {
+        const ignore = signals.map((signal) =>
+          whenAborted(signal, () => {
+            leave();
+            // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the caller's own reason, unchanged
+            reject(signal.reason);
+          }),
+        );
+        const leave = (): void => {
+          waiting.delete(start);
+          for (const one of ignore) one();
+        };
         const start = (): void => {
-          signal.removeEventListener('abort', abort);
+          leave();
           enter();
           resolve();
         };
-        const abort = (): void => {
-          waiting.delete(start);
-          // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the caller's own reason, unchanged
-          reject(signal.reason);
-        };
-        signal.addEventListener('abort', abort, { once: true });
         waiting.add(start);
       });
     },
