@@ -1,5 +1,6 @@
 import type { Breadth } from './contestant.js';
 import { CONTESTANTS } from './contestants/index.js';
+import { warmUp } from './measurements/job.js';
 import type { Circumstances } from './run.js';
 import { broken } from './tally.js';
 import { work } from './work.js';
@@ -23,9 +24,11 @@ export async function scale(
   { broker, url, extent, node, say }: Circumstances,
 ): Promise<ScaleRow[]> {
   const { subscriptions, topics, messages } = extent.scale;
+  // Each topic at least once: what is made or remembered of it is its cost at the beginning, not with every message.
+  const warm = Math.max(warmUp(messages), ...topics, ...subscriptions);
   const breadths: Breadth[] = [
-    ...topics.map((count) => ({ of: 'topics' as const, count })),
-    ...subscriptions.map((count) => ({ of: 'subscriptions' as const, count })),
+    ...topics.map((count) => ({ of: 'topics' as const, count, warm })),
+    ...subscriptions.map((count) => ({ of: 'subscriptions' as const, count, warm })),
   ];
   const rows: ScaleRow[] = [];
   for (const breadth of breadths) {
@@ -40,8 +43,7 @@ export async function scale(
       place: { url, name: `s${Date.now().toString(36)}` },
       size: Math.min(...extent.sizes),
       from: 0,
-      // As many again as only make what there is to be.
-      count: breadth.count + messages,
+      count: warm + messages,
       rate: 0,
       within: true,
       breadth,
