@@ -1,3 +1,4 @@
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { perSecond, stopwatch } from '../effort.js';
 import { work } from '../handler.js';
 import { messages, now } from '../message.js';
@@ -29,8 +30,8 @@ export const endToEnd: Measure = async (contestant, { place, size, count }) => {
   };
 };
 
-/** How often it is looked which messages are due, in milliseconds. */
-const TICK = 2;
+/** Microseconds before a message is due from which on it is waited turn by turn: Node's timers may be later than that. */
+const SOON = 2_000;
 
 /** From when a message was due to be sent to when its handler began, at a fixed rate. */
 export const paced: Measure = async (contestant, { place, size, count, rate }) => {
@@ -50,15 +51,13 @@ export const paced: Measure = async (contestant, { place, size, count, rate }) =
   /** When each is due, whether or not those before it are through: a stall counts for all that it holds up. */
   const due = (id: number): number => begin + (id * 1_000_000) / rate;
   const sent: Promise<unknown>[] = [];
-  await new Promise<void>((resolve) => {
-    const clock = setInterval(() => {
-      while (sent.length < count && due(sent.length) <= now())
-        sent.push(publisher.send([message(sent.length, Math.round(due(sent.length)))]));
-      if (sent.length < count) return;
-      clearInterval(clock);
-      resolve();
-    }, TICK);
-  });
+  // By a clock that ticks, how long a message waits for its tick would be most of its time.
+  while (sent.length < count) {
+    const early = due(sent.length) - now();
+    if (early > SOON) await wait(1);
+    else if (early > 0) await turn();
+    else sent.push(publisher.send([message(sent.length, Math.round(due(sent.length)))]));
+  }
   await Promise.all(sent);
   await reached(count);
   await settled();
