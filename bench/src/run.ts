@@ -5,7 +5,7 @@ import type { Job } from './measurements/job.js';
 import type { Figures, Metric } from './metrics.js';
 import { steps } from './steps.js';
 import { broken } from './tally.js';
-import { work, type About } from './work.js';
+import type { About, Work } from './work.js';
 
 /** What one contestant did in one round with one size. */
 export interface Row extends About {
@@ -21,13 +21,12 @@ export interface Circumstances {
   readonly broker: BrokerName;
   readonly url: string;
   readonly extent: Extent;
-  /** The Node that measures. */
-  readonly node: string;
+  readonly work: Work;
   readonly say: (line: string) => void;
 }
 
 /** All contestants of a broker, in rounds, each round beginning with another. */
-export async function run({ broker, url, extent, node, say }: Circumstances): Promise<Row[]> {
+export async function run({ broker, url, extent, work, say }: Circumstances): Promise<Row[]> {
   const files = CONTESTANTS[broker];
   const rows: { readonly file: string; readonly row: Row }[] = [];
   /** By file, what each tells of itself once something of it has worked. */
@@ -69,7 +68,7 @@ export async function run({ broker, url, extent, node, say }: Circumstances): Pr
           within: broker === 'memory',
         };
         try {
-          const outcome = await work(node, file, measurement, job, extent.limit);
+          const outcome = await work(file, measurement, job);
           abouts.set(file, outcome.about);
           repeated += outcome.count?.repeated ?? 0;
           for (const metric of shows) figures[metric] = outcome.figures[metric];

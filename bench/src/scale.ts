@@ -3,7 +3,6 @@ import { CONTESTANTS } from './contestants/index.js';
 import { warmUp } from './measurements/job.js';
 import type { Circumstances } from './run.js';
 import { broken } from './tally.js';
-import { work } from './work.js';
 
 /** What a message costs one process that has much beside it. */
 export interface ScaleRow {
@@ -21,7 +20,7 @@ export interface ScaleRow {
  */
 export async function scale(
   round: number,
-  { broker, url, extent, node, say }: Circumstances,
+  { broker, url, extent, work, say }: Circumstances,
 ): Promise<ScaleRow[]> {
   const { subscriptions, topics, messages } = extent.scale;
   // Each topic at least once: what is made or remembered of it is its cost at the beginning, not with every message.
@@ -49,13 +48,7 @@ export async function scale(
       breadth,
     };
     try {
-      const { figures, count } = await work(
-        node,
-        `${broker}/${CONTESTANTS[broker][0]}`,
-        'broad',
-        job,
-        extent.limit,
-      );
+      const { figures, count } = await work(`${broker}/${CONTESTANTS[broker][0]}`, 'broad', job);
       const reason = broken(count!);
       return reason === undefined ? { cpu: figures.endToEndCpu! } : { void: reason };
     } catch (error) {
