@@ -20,6 +20,7 @@ import { plot } from './dist/plot.js';
 import { page } from './dist/report.js';
 import { run } from './dist/run.js';
 import { scale } from './dist/scale.js';
+import { workWith } from './dist/work.js';
 
 /**
  * @typedef {import('./dist/contestants/index.js').BrokerName} BrokerName
@@ -82,11 +83,12 @@ for (const [signal, code] of /** @type {const} */ ([
 let whole = true;
 for (const broker of BROKERS.filter((name) => positionals.length === 0 || positionals.includes(name))) {
   const extent = extentOf(broker, quick);
-  const { on, result: rows } = await onBroker(broker, (url) => run({ broker, url, extent, node, say }));
+  const work = workWith(node, extent.limit);
+  const { on, result: rows } = await onBroker(broker, (url) => run({ broker, url, extent, work, say }));
   /** @type {import('./dist/scale.js').ScaleRow[]} */
   const scaleRows = [];
   for (let round = 0; round < extent.scale.rounds; round += 1) {
-    const { result } = await onBroker(broker, (url) => scale(round, { broker, url, extent, node, say }));
+    const { result } = await onBroker(broker, (url) => scale(round, { broker, url, extent, work, say }));
     scaleRows.push(...result);
   }
   whole &&= rows.every((row) => Object.keys(row.void).length === 0);

@@ -79,9 +79,10 @@ export function judge(rows: Rows, goal: Goal): Verdict[] {
       (safety === 'equal' || !all.some((other) => other.name === name && other.safety === 'equal')),
   );
   return sizes.map((size) => {
+    // Whose figure is void may be the best of them: it goes first, and the goal is void with it.
     const best = (row: Row): number => {
       const value = absolute(rows, row, goal.metric, size)?.median;
-      if (value === undefined) return Number.NEGATIVE_INFINITY;
+      if (value === undefined) return Number.POSITIVE_INFINITY;
       return more ? value : -value;
     };
     const theirs = [...peers].sort((a, b) => best(b) - best(a))[0];

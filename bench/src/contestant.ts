@@ -20,6 +20,8 @@ export interface Consumer {
 export interface Breadth {
   readonly of: 'subscriptions' | 'topics';
   readonly count: number;
+  /** Messages that warm it up: as many whatever its count, or what has more would be compiled better. */
+  readonly warm: number;
 }
 
 export type Handle = (message: Message) => Promise<void>;

@@ -25,10 +25,13 @@ export interface Results {
 
 const metrics = Object.keys(METRICS) as Metric[];
 
-/** Three digits that say something. */
+const grouped = (value: number): string => value.toLocaleString('en');
+
+/** Three digits that say something, two of what is less than one. */
 function short(value: number): string {
-  if (value >= 100) return Math.round(value).toLocaleString('en');
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  if (value >= 100) return grouped(Math.round(value));
+  if (value >= 10) return value.toFixed(1);
+  return value >= 1 ? value.toFixed(2) : value.toPrecision(2);
 }
 
 const spread = ({ median, least, most }: Summary): string =>
@@ -61,14 +64,15 @@ function ofSize({ rows }: Results, size: number): string {
       return [
         name,
         ...columns.map((metric) => {
-          if (isVoid(rows, theirs, metric, size)) return '**void**';
-          const value = ours && ratio(rows, ours, theirs, metric, size);
+          if (!ours) return '–';
+          if (isVoid(rows, ours, metric, size) || isVoid(rows, theirs, metric, size)) return '**void**';
+          const value = ratio(rows, ours, theirs, metric, size);
           return value ? spread(value) : '–';
         }),
       ];
     });
   return [
-    `### ${size.toLocaleString('en')} bytes`,
+    `### ${grouped(size)} bytes`,
     table(['ours over theirs', ...titles], others),
     table(['ours', ...titles], own),
   ].join('\n\n');
@@ -77,7 +81,7 @@ function ofSize({ rows }: Results, size: number): string {
 /** How far a goal was missed, in percent of it. */
 function verdictText({ goal, ratio: found, met }: Verdict): string {
   if (!found) return '**void**';
-  return met ? 'met' : `**not met**, by ${Math.round(Math.abs(found.median / goal.ratio - 1) * 100)} %`;
+  return met ? 'met' : `**not met**, by ${short(Math.abs(found.median / goal.ratio - 1) * 100)} %`;
 }
 
 function goals({ broker, rows }: Results): string {
@@ -90,7 +94,7 @@ function goals({ broker, rows }: Results): string {
       return [
         goal.ours === undefined ? theirs : `${theirs} (${ours})`,
         title,
-        size.toLocaleString('en'),
+        grouped(size),
         `${better === 'more' ? '≥' : '≤'} ${goal.ratio}`,
         found ? spread(found) : '–',
         verdictText(verdict),
@@ -111,7 +115,7 @@ function scales({ scale, extent }: Results): string {
     return extent.scale[of].map((count) => {
       const cost = costOf(of, count);
       return [
-        count.toLocaleString('en'),
+        grouped(count),
         of === 'topics' ? 'topics published to' : 'subscriptions',
         cost ? `${spread(cost)} µs` : '**void**',
         cost && first ? short(cost.median / first.median) : '–',
@@ -125,20 +129,28 @@ function scales({ scale, extent }: Results): string {
 }
 
 function section(results: Results): string {
-  const { broker, on, date, machine, node, extent, rows } = results;
+  const { broker, on, date, machine, node, versions, extent, rows } = results;
   const repeated = new Map<string, number>();
   for (const { name, repeated: count } of rows)
     if (count > 0) repeated.set(name, (repeated.get(name) ?? 0) + count);
   const reasons = [...new Set(rows.flatMap((row) => Object.values(row.void)))];
   return [
     `## ${on}`,
-    `${date}, ${machine}, Node ${node}. ${extent.rounds} rounds of ${extent.publish.toLocaleString('en')} messages; ` +
-      `at a fixed rate, ${extent.rate.toLocaleString('en')} a second; a backlog of ${extent.backlog.toLocaleString('en')}.`,
+    `${date}, ${machine}, Node ${node}. ${extent.rounds} rounds, each of ${grouped(extent.publish)} messages published, ` +
+      `${grouped(extent.awaited)} awaited one by one, ${grouped(extent.endToEnd)} end to end, and ${grouped(extent.paced)} at a fixed ` +
+      `rate of ${grouped(extent.rate)} a second; the first third of each is not counted. Memory in ` +
+      `${extent.memoryRounds === extent.rounds ? 'each' : `${extent.memoryRounds} of them`}, with a backlog of ${grouped(extent.backlog)}.`,
     `![Messages per second](performance/${broker}.svg)`,
     ...extent.sizes.map((size) => ofSize(results, size)),
     `### Goals`,
     goals(results),
-    ...(results.scale.length > 0 ? ['### Scale', scales(results)] : []),
+    ...(results.scale.length > 0
+      ? [
+          '### Scale',
+          `${extent.scale.rounds} rounds of ${grouped(extent.scale.messages)} messages of ${grouped(Math.min(...extent.sizes))} bytes, by the first of ours.`,
+          scales(results),
+        ]
+      : []),
     `### How each is set`,
     contenders(rows)
       .map(({ name, safety, says }) => `- ${name}${safety === 'defaults' ? ' (defaults)' : ''}: ${says}.`)
@@ -147,23 +159,23 @@ function section(results: Results): string {
       ? [`Handled more than once: ${[...repeated].map(([name, count]) => `${name} ${count}`).join(', ')}.`]
       : []),
     ...(reasons.length > 0 ? [`Void: ${reasons.join('; ')}.`] : []),
+    // Each broker's own: they may have been measured on different days.
+    `Versions: ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}.`,
   ].join('\n\n');
 }
-
-const versions = (all: readonly Results[]): string =>
-  Object.entries(Object.assign({}, ...all.map((results) => results.versions)) as Results['versions'])
-    .map(([name, version]) => `${name} ${version}`)
-    .join(', ');
 
 /** The page, of the last results of each broker. */
 export const page = (all: readonly Results[]): string =>
   `${[
     '# Performance',
-    'Written by `npm run bench`, which runs all contestants side by side, in turn, on brokers of its own: ' +
-      '[how, and what makes it fair](decisions/0020-benchmarks.md). Figures are **ratios, ours over theirs**: of rates more ' +
+    'Written by `npm run bench`, which runs all contestants side by side, in turn, on brokers of its own on the same ' +
+      'machine: [how, and what makes it fair](decisions/0020-benchmarks.md). Figures are **ratios, ours over theirs**: of rates more ' +
       'than 1 is better, of times, processor time and memory less than 1. Each is the median over the rounds, with the ' +
-      'least and the most in small print. A figure whose messages were not all counted at the end is void. Why a goal is not ' +
-      'met, and what bounds those that are: [what a message costs](decisions/0021-hot-paths.md).',
+      'least and the most in small print. Processor time is that of the process that is measured, without the broker. ' +
+      'In memory, publishing and handling share a process, and what is handled meanwhile counts for both. A figure whose ' +
+      'messages were not all counted at the end is void. Why a goal is not met, and what bounds those that are: ' +
+      '[what a message costs](decisions/0021-hot-paths.md).',
     ...all.map(section),
-    `Versions: ${versions(all)}.`,
   ].join('\n\n')}\n`;

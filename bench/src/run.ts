@@ -5,7 +5,7 @@ import type { Job } from './measurements/job.js';
 import type { Figures, Metric } from './metrics.js';
 import { steps } from './steps.js';
 import { broken } from './tally.js';
-import { work, type About } from './work.js';
+import type { About, Work } from './work.js';
 
 /** What one contestant did in one round with one size. */
 export interface Row extends About {
@@ -21,15 +21,16 @@ export interface Circumstances {
   readonly broker: BrokerName;
   readonly url: string;
   readonly extent: Extent;
-  /** The Node that measures. */
-  readonly node: string;
+  readonly work: Work;
   readonly say: (line: string) => void;
 }
 
 /** All contestants of a broker, in rounds, each round beginning with another. */
-export async function run({ broker, url, extent, node, say }: Circumstances): Promise<Row[]> {
+export async function run({ broker, url, extent, work, say }: Circumstances): Promise<Row[]> {
   const files = CONTESTANTS[broker];
-  const rows: Row[] = [];
+  const rows: { readonly file: string; readonly row: Row }[] = [];
+  /** By file, what each tells of itself once something of it has worked. */
+  const abouts = new Map<string, About>();
   for (let round = 0; round < extent.rounds; round += 1)
     for (const size of extent.sizes) {
       let next = 0;
@@ -37,16 +38,16 @@ export async function run({ broker, url, extent, node, say }: Circumstances): Pr
         while (next < files.length) {
           const file = `${broker}/${files[(round + next++) % files.length]}`;
           const row = await measure(file, { round, size });
-          rows.push(row);
+          rows.push({ file, row });
           say(line(row));
         }
       };
       await Promise.all(Array.from({ length: extent.atATime }, lane));
     }
-  return rows;
+  // One of which nothing worked is named after the other rounds of it, whose figures it voids.
+  return rows.map(({ file, row }) => ({ ...row, ...abouts.get(file) }));
 
   async function measure(file: string, { round, size }: { round: number; size: number }): Promise<Row> {
-    let about: About = { name: file, safety: 'equal', says: '' };
     let repeated = 0;
     const figures: Figures = {};
     const voided: Partial<Record<Metric, string>> = {};
@@ -67,8 +68,8 @@ export async function run({ broker, url, extent, node, say }: Circumstances): Pr
           within: broker === 'memory',
         };
         try {
-          const outcome = await work(node, file, measurement, job, extent.limit);
-          about = outcome.about;
+          const outcome = await work(file, measurement, job);
+          abouts.set(file, outcome.about);
           repeated += outcome.count?.repeated ?? 0;
           for (const metric of shows) figures[metric] = outcome.figures[metric];
           const reason = outcome.count && broken(outcome.count);
@@ -78,6 +79,7 @@ export async function run({ broker, url, extent, node, say }: Circumstances): Pr
         }
       }
     }
+    const about = abouts.get(file) ?? { name: file, safety: 'equal', says: '' };
     for (const [place, reason] of doubts)
       for (const metric of shown.get(place) ?? []) voided[metric] = `${about.name}, ${reason}`;
     return { ...about, round, size, figures, void: voided, repeated };

@@ -1,8 +1,8 @@
 import type { Breadth } from './contestant.js';
 import { CONTESTANTS } from './contestants/index.js';
+import { warmUp } from './measurements/job.js';
 import type { Circumstances } from './run.js';
 import { broken } from './tally.js';
-import { work } from './work.js';
 
 /** What a message costs one process that has much beside it. */
 export interface ScaleRow {
@@ -20,12 +20,14 @@ export interface ScaleRow {
  */
 export async function scale(
   round: number,
-  { broker, url, extent, node, say }: Circumstances,
+  { broker, url, extent, work, say }: Circumstances,
 ): Promise<ScaleRow[]> {
   const { subscriptions, topics, messages } = extent.scale;
+  // Each topic at least once: what is made or remembered of it is its cost at the beginning, not with every message.
+  const warm = Math.max(warmUp(messages), ...topics, ...subscriptions);
   const breadths: Breadth[] = [
-    ...topics.map((count) => ({ of: 'topics' as const, count })),
-    ...subscriptions.map((count) => ({ of: 'subscriptions' as const, count })),
+    ...topics.map((count) => ({ of: 'topics' as const, count, warm })),
+    ...subscriptions.map((count) => ({ of: 'subscriptions' as const, count, warm })),
   ];
   const rows: ScaleRow[] = [];
   for (const breadth of breadths) {
@@ -40,20 +42,13 @@ export async function scale(
       place: { url, name: `s${Date.now().toString(36)}` },
       size: Math.min(...extent.sizes),
       from: 0,
-      // As many again as only make what there is to be.
-      count: breadth.count + messages,
+      count: warm + messages,
       rate: 0,
       within: true,
       breadth,
     };
     try {
-      const { figures, count } = await work(
-        node,
-        `${broker}/${CONTESTANTS[broker][0]}`,
-        'broad',
-        job,
-        extent.limit,
-      );
+      const { figures, count } = await work(`${broker}/${CONTESTANTS[broker][0]}`, 'broad', job);
       const reason = broken(count!);
       return reason === undefined ? { cpu: figures.endToEndCpu! } : { void: reason };
     } catch (error) {

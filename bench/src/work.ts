@@ -9,30 +9,37 @@ export type About = Pick<Contestant, 'name' | 'safety' | 'says' | 'beside'>;
 
 const WORKER = fileURLToPath(new URL('worker.js', import.meta.url));
 
-/** Runs one measurement in a process of its own. */
-export function work(
-  node: string,
+/** Runs one measurement of the contestant in a file. */
+export type Work = (
   file: string,
   measurement: Measurement,
   job: Job,
-  limit: number,
-): Promise<Outcome & { about: About }> {
-  const child = fork(WORKER, [file, measurement, JSON.stringify(job)], {
-    execPath: node,
-    execArgv: ['--expose-gc', '--no-warnings'],
-    serialization: 'advanced',
-  });
-  return new Promise((resolve, reject) => {
-    const clock = setTimeout(() => {
-      reject(new Error(`took longer than ${limit / 1_000} s`));
-      child.kill('SIGKILL');
-    }, limit);
-    child
-      .once('message', resolve)
-      .once('error', reject)
-      .once('exit', (code, signal) => {
-        clearTimeout(clock);
-        reject(new Error(`its process ended with ${signal ?? code}`));
-      });
-  });
-}
+) => Promise<Outcome & { readonly about: About }>;
+
+/**
+ * Each in a process of its own.
+ * @param node the Node that measures
+ * @param limit milliseconds after which it hangs
+ */
+export const workWith =
+  (node: string, limit: number): Work =>
+  (file, measurement, job) => {
+    const child = fork(WORKER, [file, measurement, JSON.stringify(job)], {
+      execPath: node,
+      execArgv: ['--expose-gc', '--no-warnings'],
+      serialization: 'advanced',
+    });
+    return new Promise((resolve, reject) => {
+      const clock = setTimeout(() => {
+        reject(new Error(`took longer than ${limit / 1_000} s`));
+        child.kill('SIGKILL');
+      }, limit);
+      child
+        .once('message', resolve)
+        .once('error', reject)
+        .once('exit', (code, signal) => {
+          clearTimeout(clock);
+          reject(new Error(`its process ended with ${signal ?? code}`));
+        });
+    });
+  };

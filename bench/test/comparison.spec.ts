@@ -47,6 +47,14 @@ describe('a goal', () => {
     expect(verdict?.theirs).toBe('fast');
   });
 
+  it('against several is void where one of them is void, which may be the best', () => {
+    const lost = row('fast', 0, 90, { void: { publish: '10 messages sent, 9 handled' } });
+    const rows = [row('ours', 0, 100), row('slow', 0, 10), lost];
+    const [verdict] = judge(rows, { ...goal, against: ['slow', 'fast'] });
+    expect(verdict).toMatchObject({ theirs: 'fast', met: false });
+    expect(verdict).not.toHaveProperty('ratio');
+  });
+
   it('is measured at the settings of equal safety, not at defaults', () => {
     const rows = [row('ours', 0, 100), row('theirs', 0, 200, { safety: 'defaults' }), row('theirs', 0, 50)];
     expect(judge(rows, goal)[0]).toMatchObject({ met: true, ratio: { median: 2 } });

@@ -5,7 +5,7 @@ import { messages } from '../message.js';
 import { sendMany } from '../sending.js';
 import { settled } from '../settled.js';
 import { tally } from '../tally.js';
-import { warmUp, type Measure } from './job.js';
+import type { Measure } from './job.js';
 
 /** Publishing and handling in one process that has many subscriptions, or publishes to many topics. */
 export const broad: Measure = async (contestant, { place, size, count, breadth }) => {
@@ -21,8 +21,7 @@ export const broad: Measure = async (contestant, { place, size, count, breadth }
   });
   const application = await contestant.broad!(place, breadth!, handle);
   const message = messages(size);
-  // Each topic at least once: what is made or remembered of it is its cost at the beginning, not with every message.
-  const warm = Math.max(warmUp(count), breadth!.count);
+  const { warm } = breadth!;
   // No more than one subscription could handle at a time, or many would have more in hand than one: a publish waits for the
   // handler, too, since a broker in memory has it at once, and would be given all before the first is handled.
   const atATime = HANDS;

@@ -1,5 +1,5 @@
 import { kafkajs } from './kafkajs.js';
-import { PARTITIONS } from './topic.js';
+import { PARTITIONS, socketFactory } from './topic.js';
 
 export default kafkajs(
   {
@@ -8,5 +8,5 @@ export default kafkajs(
     batch: 500,
     says: 'as before, but 500 messages are there at once, and are sent in one request',
   },
-  { partitionsConsumedConcurrently: PARTITIONS },
+  { partitionsConsumedConcurrently: PARTITIONS, socketFactory },
 );

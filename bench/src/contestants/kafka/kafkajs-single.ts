@@ -1,11 +1,11 @@
 import { kafkajs } from './kafkajs.js';
-import { PARTITIONS } from './topic.js';
+import { PARTITIONS, socketFactory } from './topic.js';
 
 export default kafkajs(
   {
     name: 'kafkajs, one a send',
     safety: 'equal',
-    says: 'acks all, as it comes; eachMessage on all partitions at a time, positions committed after the handler',
+    says: 'acks all, noDelay; eachMessage on all partitions at a time, positions committed after the handler',
   },
-  { partitionsConsumedConcurrently: PARTITIONS },
+  { partitionsConsumedConcurrently: PARTITIONS, socketFactory },
 );

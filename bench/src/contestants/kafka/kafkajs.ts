@@ -1,4 +1,4 @@
-import type { ConsumerRunConfig } from 'kafkajs';
+import type { ConsumerRunConfig, KafkaConfig } from 'kafkajs';
 import type { Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
 import { client, makeTopic } from './topic.js';
@@ -6,12 +6,12 @@ import { client, makeTopic } from './topic.js';
 /** kafkajs by itself, sending what it is given in one request. */
 export const kafkajs = (
   about: Pick<Contestant, 'name' | 'safety' | 'says' | 'batch'>,
-  run: ConsumerRunConfig = {},
+  { socketFactory, ...run }: ConsumerRunConfig & Pick<KafkaConfig, 'socketFactory'> = {},
 ): Contestant => ({
   beside: 'nest-messaging (kafkajs)',
   ...about,
   async publisher(place) {
-    const sender = client(place).producer();
+    const sender = client(place, { ...(socketFactory && { socketFactory }) }).producer();
     await sender.connect();
     return {
       send: (messages) =>
@@ -25,7 +25,9 @@ export const kafkajs = (
   },
   async consumer(place, handle) {
     await makeTopic(place);
-    const consumer = client(place).consumer({ groupId: place.name });
+    const consumer = client(place, { ...(socketFactory && { socketFactory }) }).consumer({
+      groupId: place.name,
+    });
     await consumer.connect();
     await consumer.subscribe({ topic: place.name, fromBeginning: true });
     const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()));

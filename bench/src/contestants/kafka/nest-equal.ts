@@ -1,10 +1,10 @@
 import { nest } from './nest.js';
-import { PARTITIONS } from './topic.js';
+import { PARTITIONS, socketFactory } from './topic.js';
 
 export default nest(
   {
     safety: 'equal',
-    says: 'acks all, as it comes; all partitions at a time, positions committed after the handler',
+    says: 'acks all, noDelay; all partitions at a time, positions committed after the handler',
   },
-  { run: { partitionsConsumedConcurrently: PARTITIONS } },
+  { run: { partitionsConsumedConcurrently: PARTITIONS }, socketFactory },
 );

@@ -7,7 +7,7 @@ import {
   Transport,
   type KafkaOptions,
 } from '@nestjs/microservices';
-import { logLevel } from 'kafkajs';
+import { logLevel, type ISocketFactory } from 'kafkajs';
 import { lastValueFrom } from 'rxjs';
 import type { Contestant, Place } from '../../contestant.js';
 import type { Message } from '../../message.js';
@@ -17,11 +17,14 @@ import { makeTopic } from './topic.js';
 type Options = NonNullable<KafkaOptions['options']>;
 
 /** `@nestjs/microservices` with its Kafka transport, whose client is kafkajs. */
-export function nest(about: Pick<Contestant, 'safety' | 'says'>, options: Pick<Options, 'run'>): Contestant {
+export function nest(
+  about: Pick<Contestant, 'safety' | 'says'>,
+  { socketFactory, ...options }: Pick<Options, 'run'> & { readonly socketFactory?: ISocketFactory },
+): Contestant {
   const transport = ({ url, name }: Place): { transport: Transport.KAFKA; options: Options } => ({
     transport: Transport.KAFKA,
     options: {
-      client: { brokers: [url], logLevel: logLevel.ERROR },
+      client: { brokers: [url], logLevel: logLevel.ERROR, ...(socketFactory && { socketFactory }) },
       consumer: { groupId: name },
       subscribe: { fromBeginning: true },
       producerOnlyMode: true,

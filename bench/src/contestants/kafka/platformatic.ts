@@ -5,13 +5,15 @@ import { makeTopic } from './topic.js';
 
 /** How many messages go into one request at most. */
 const GATHERED = 500;
+/** Milliseconds between commits, for which no handler waits, as with ours. */
+const COMMIT_EVERY = 200;
 
 export default {
   name: '@platformatic/kafka, gathered',
   safety: 'equal',
   beside: 'nest-messaging (platformatic)',
   batch: GATHERED,
-  says: `acks all, ${GATHERED} messages in one request; ${HANDS} handlers at a time, positions committed after all before have ended`,
+  says: `acks all, ${GATHERED} messages in one request; ${HANDS} handlers at a time, positions committed every ${COMMIT_EVERY} ms after all before have ended`,
   async publisher({ url, name }) {
     const producer = new Producer<undefined, Message, undefined, undefined>({
       clientId: 'bench',
@@ -39,28 +41,38 @@ export default {
       autocommit: false,
       maxWaitTime: 100,
     });
+    /** By partition, the next to be handled: all before it have ended. */
+    const positions = new Map<number, bigint>();
+    const commit = async (): Promise<void> => {
+      const offsets = [...positions].map(([partition, offset]) => ({
+        topic: place.name,
+        partition,
+        offset,
+        leaderEpoch: 0,
+      }));
+      positions.clear();
+      if (offsets.length > 0) await consumer.commit({ offsets });
+    };
+    let committing = Promise.resolve();
+    const clock = setInterval(() => {
+      committing = committing.then(commit);
+    }, COMMIT_EVERY);
     const working = (async () => {
-      // A slice of handlers at a time, and one commit for all of it.
-      let running: Promise<void>[] = [];
-      let last = new Map<number, { partition: number; offset: bigint; leaderEpoch: number }>();
-      for await (const message of stream) {
-        running.push(handle(message.value));
-        last.set(message.partition, {
-          partition: message.partition,
-          offset: message.offset + 1n,
-          leaderEpoch: 0,
-        });
-        if (running.length < HANDS && stream.readableLength > 0) continue;
-        await Promise.all(running);
-        await consumer.commit({
-          offsets: [...last.values()].map((each) => ({ topic: place.name, ...each })),
-        });
-        running = [];
-        last = new Map();
+      // A slice of handlers at a time.
+      let slice: { readonly partition: number; readonly offset: bigint; readonly ended: Promise<void> }[] =
+        [];
+      for await (const { partition, offset, value } of stream) {
+        slice.push({ partition, offset, ended: handle(value) });
+        if (slice.length < HANDS && stream.readableLength > 0) continue;
+        await Promise.all(slice.map(({ ended }) => ended));
+        for (const one of slice) positions.set(one.partition, one.offset + 1n);
+        slice = [];
       }
     })();
     return {
       close: async () => {
+        clearInterval(clock);
+        await committing.then(commit);
         await consumer.close(true);
         await working;
       },

@@ -2,7 +2,7 @@ import { connect } from 'amqplib';
 import type { Contestant } from '../../contestant.js';
 import { cloudEvent } from '../cloud-event.js';
 import amqplib from './amqplib.js';
-import { EXCHANGE, KEY } from './queue.js';
+import { CONNECTION, EXCHANGE, KEY } from './queue.js';
 
 /** The same in the properties that AMQP has of its own. */
 function metadata(): object {
@@ -22,7 +22,7 @@ export default {
   name: 'amqplib with metadata',
   says: "as amqplib, and each message carries the properties and CloudEvents' headers that ours does",
   async publisher({ url, name }) {
-    const connection = await connect(url, { noDelay: true });
+    const connection = await connect(url, CONNECTION);
     const channel = await connection.createConfirmChannel();
     return {
       send: ([message]) =>

@@ -1,7 +1,7 @@
 import { connect, type ConfirmChannel, type ConsumeMessage } from 'amqplib';
 import { HANDS, type Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
-import { EXCHANGE, QUORUM } from './queue.js';
+import { CONNECTION, EXCHANGE, QUORUM } from './queue.js';
 
 const publishConfirmed = (channel: ConfirmChannel, key: string, message: Message): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -16,7 +16,7 @@ export default {
   safety: 'equal',
   says: `quorum queue behind a topic exchange, confirm channel, persistent, noDelay; a prefetch of ${HANDS}, each acknowledged by itself after the handler`,
   async publisher({ url, name }) {
-    const connection = await connect(url, { noDelay: true });
+    const connection = await connect(url, CONNECTION);
     const channel = await connection.createConfirmChannel();
     return {
       send: ([message]) => publishConfirmed(channel, name, message!),
@@ -24,7 +24,7 @@ export default {
     };
   },
   async consumer({ url, name }, handle) {
-    const connection = await connect(url, { noDelay: true });
+    const connection = await connect(url, CONNECTION);
     const channel = await connection.createChannel();
     await channel.assertExchange(EXCHANGE, 'topic');
     await channel.assertQueue(name, QUORUM);

@@ -14,18 +14,20 @@ interface Settings {
   readonly queueOptions?: QueueOptions;
   readonly persistent?: boolean;
   readonly prefetchCount?: number;
+  readonly connectionOptions?: { readonly noDelay: boolean };
 }
 
-/** `@golevelup/nestjs-rabbitmq`, whose client is amqp-connection-manager on an amqplib of its own. */
+/** `@golevelup/nestjs-rabbitmq`, whose client is amqp-connection-manager on amqplib. */
 export function golevelup(
   about: Pick<Contestant, 'safety' | 'says'>,
-  { queueOptions, persistent, prefetchCount }: Settings,
+  { queueOptions, persistent, prefetchCount, connectionOptions }: Settings,
 ): Contestant {
   const rabbit = ({ url }: Place) =>
     RabbitMQModule.forRoot({
       uri: url,
       exchanges: [{ name: EXCHANGE, type: 'topic' }],
       ...(prefetchCount !== undefined && { prefetchCount }),
+      ...(connectionOptions && { connectionManagerOptions: { connectionOptions } }),
       ...(persistent && { defaultPublishOptions: { persistent } }),
     });
 

@@ -23,9 +23,9 @@ const acknowledge = (context: RmqContext): void =>
 /** `@nestjs/microservices` with its RabbitMQ transport, whose client is amqp-connection-manager on amqplib. */
 export const nest = (
   about: Pick<Contestant, 'safety' | 'says'>,
-  { queueOptions, persistent, ...taking }: NonNullable<RmqOptions['options']>,
+  { queueOptions, socketOptions, persistent, ...taking }: NonNullable<RmqOptions['options']>,
 ): Contestant => {
-  const queue = queueOptions ? { queueOptions } : {};
+  const shared = { ...(queueOptions && { queueOptions }), ...(socketOptions && { socketOptions }) };
   return {
     name: '@nestjs/microservices',
     ...about,
@@ -33,7 +33,7 @@ export const nest = (
       Logger.overrideLogger(['error']);
       const client = ClientProxyFactory.create({
         transport: Transport.RMQ,
-        options: { urls: [url], queue: name, ...queue, ...(persistent !== undefined && { persistent }) },
+        options: { urls: [url], queue: name, ...shared, ...(persistent !== undefined && { persistent }) },
       });
       await client.connect();
       return {
@@ -54,7 +54,7 @@ export const nest = (
         logger: ['error'],
         abortOnError: false,
         transport: Transport.RMQ,
-        options: { urls: [url], queue: name, ...queue, ...taking },
+        options: { urls: [url], queue: name, ...shared, ...taking },
       });
       await app.listen();
       return app;

@@ -1,14 +1,14 @@
 import { Connection } from 'rabbitmq-client';
 import { HANDS, type Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
-import { EXCHANGE, QUORUM } from './queue.js';
+import { CONNECTION, EXCHANGE, QUORUM } from './queue.js';
 
 export default {
   name: 'rabbitmq-client',
   safety: 'equal',
-  says: `quorum queue behind a topic exchange, confirmed, persistent; a prefetch of ${HANDS}, acknowledged after the handler`,
+  says: `quorum queue behind a topic exchange, confirmed, persistent, noDelay; a prefetch of ${HANDS}, acknowledged after the handler`,
   async publisher({ url, name }) {
-    const connection = new Connection(url);
+    const connection = new Connection({ url, ...CONNECTION });
     const publisher = connection.createPublisher({ confirm: true });
     return {
       send: ([message]) =>
@@ -17,7 +17,7 @@ export default {
     };
   },
   async consumer({ url, name }, handle) {
-    const connection = new Connection(url);
+    const connection = new Connection({ url, ...CONNECTION });
     const consumer = connection.createConsumer(
       {
         queue: name,

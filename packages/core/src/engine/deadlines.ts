@@ -18,8 +18,7 @@ export const TIME_IS_UP = new DOMException('The time is up.', 'TimeoutError');
  */
 export function createDeadlines(clock: Clock, timeout: number): (given?: AbortSignal) => Deadline {
   let latest:
-    | { readonly at: number; readonly signal: AbortSignal; readonly enter: () => Deadline }
-    | undefined;
+    { readonly at: number; readonly signal: AbortSignal; readonly enter: () => Deadline } | undefined;
 
   /** @param left all have left it */
   const begin = (left: () => void) => {

@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { extentOf } from '../src/extent.js';
+import { page, type Results } from '../src/report.js';
+import type { Row } from '../src/run.js';
+
+const row = (name: string, round: number, publish: number, more: Partial<Row> = {}): Row => ({
+  name,
+  safety: name === 'nest-messaging' ? 'ours' : 'equal',
+  says: 'as it comes',
+  round,
+  size: 200,
+  figures: { publish },
+  void: {},
+  repeated: 0,
+  ...more,
+});
+
+const results = (rows: readonly Row[], more: Partial<Results> = {}): Results => ({
+  broker: 'rabbitmq',
+  on: 'RabbitMQ 4',
+  date: '2026-01-01',
+  machine: 'a machine',
+  node: '24.0.0',
+  versions: { amqplib: '1.0.0' },
+  extent: extentOf('rabbitmq', true),
+  rows,
+  scale: [],
+  ...more,
+});
+
+describe('the page', () => {
+  it('has a ratio of each peer, and absolute figures of ours', () => {
+    const text = page([results([row('nest-messaging', 0, 150), row('amqplib', 0, 100)])]);
+    expect(text).toContain('| amqplib | 1.50 <sub>1.50–1.50</sub> |');
+    expect(text).toContain('| nest-messaging | 150 <sub>150–150</sub> msg/s |');
+  });
+
+  it('says of a figure less than one more than that it is small', () => {
+    const text = page([results([row('nest-messaging', 0, 1), row('amqplib', 0, 250)])]);
+    expect(text).toContain('| amqplib | 0.0040 <sub>0.0040–0.0040</sub> |');
+  });
+
+  it.each(['nest-messaging', 'amqplib'])('shows what is void where %s lost a message, and why', (who) => {
+    const lost = { void: { publish: `${who}, 10 messages sent, 9 handled` } };
+    const of = (name: string): Row => row(name, 0, 100, name === who ? lost : {});
+    const text = page([results([of('nest-messaging'), of('amqplib')])]);
+    expect(text).toContain('| amqplib | **void** |');
+    expect(text).toContain('| amqplib | Publish | 200 | ≥ 1 | – | **void** |');
+    expect(text).toContain(`Void: ${who}, 10 messages sent, 9 handled.`);
+  });
+
+  it('tells of each broker with which versions it was measured', () => {
+    const rows = [row('nest-messaging', 0, 1), row('amqplib', 0, 1)];
+    const text = page([results(rows), results(rows, { versions: { amqplib: '2.0.0' } })]);
+    expect(text).toContain('Versions: amqplib 1.0.0.');
+    expect(text).toContain('Versions: amqplib 2.0.0.');
+  });
+});
