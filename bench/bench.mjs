@@ -15,7 +15,9 @@ import { startRabbitmq } from '../scripts/brokers/rabbitmq.mjs';
 import { run as runCommand } from '../scripts/brokers/run.mjs';
 import { nodeBinary, supportedMajors } from '../scripts/runtimes/runtimes.mjs';
 import { BROKERS } from './dist/contestants/index.js';
+import { judge } from './dist/comparison.js';
 import { extentOf } from './dist/extent.js';
+import { GOALS } from './dist/goals.js';
 import { plot } from './dist/plot.js';
 import { page } from './dist/report.js';
 import { run } from './dist/run.js';
@@ -93,6 +95,8 @@ for (const broker of BROKERS.filter((name) => positionals.length === 0 || positi
   }
   whole &&= rows.every((row) => Object.keys(row.void).length === 0);
   whole &&= scaleRows.every((row) => row.void === undefined);
+  const verdicts = GOALS.filter((goal) => goal.broker === broker).flatMap((goal) => judge(rows, goal));
+  whole &&= verdicts.every(({ ratio }) => ratio !== undefined);
   /** @type {Results} */
   const results = {
     broker,
@@ -115,7 +119,7 @@ for (const results of all) writeFileSync(join(kept, `${results.broker}.svg`), pl
 say(`\nWritten: ${join(docs, 'performance.md')}`);
 if (!whole) {
   console.error(
-    'Some figures are void: messages were lost, or a measurement failed. The lines above say which.',
+    'Some figures are void: messages were lost, a measurement failed, or a goal is against nobody. The lines above and the page say which.',
   );
   process.exitCode = 1;
 }
@@ -145,6 +149,7 @@ async function circumstances() {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} × ${cpu?.model.trim()}, ${memory} GiB, ${process.platform} ${release().split('-')[0]}`,
     node: (await runCommand(node, ['--version'])).output.trim().replace(/^v/, ''),
+    commit: (await runCommand('git', ['describe', '--always', '--dirty'], { cwd: root })).output.trim(),
   };
 }
 

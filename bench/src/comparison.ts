@@ -72,12 +72,8 @@ export function judge(rows: Rows, goal: Goal): Verdict[] {
   );
   const names = [goal.against].flat();
   const more = METRICS[goal.metric].better === 'more';
-  // What a peer's defaults lose is no match for ours; in memory there is nothing else.
-  const peers = contenders(rows).filter(
-    ({ name, safety }, _, all) =>
-      names.includes(name) &&
-      (safety === 'equal' || !all.some((other) => other.name === name && other.safety === 'equal')),
-  );
+  // What a peer's defaults lose is no match for ours.
+  const peers = contenders(rows).filter(({ name, safety }) => names.includes(name) && safety === 'equal');
   return sizes.map((size) => {
     // Whose figure is void may be the best of them: it goes first, and the goal is void with it.
     const best = (row: Row): number => {

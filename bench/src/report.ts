@@ -16,6 +16,8 @@ export interface Results {
   readonly date: string;
   readonly machine: string;
   readonly node: string;
+  /** Of the module. */
+  readonly commit: string;
   /** Packages measured, with their versions. */
   readonly versions: Readonly<Record<string, string>>;
   readonly extent: Extent;
@@ -129,14 +131,14 @@ function scales({ scale, extent }: Results): string {
 }
 
 function section(results: Results): string {
-  const { broker, on, date, machine, node, versions, extent, rows } = results;
+  const { broker, on, date, machine, node, commit, versions, extent, rows } = results;
   const repeated = new Map<string, number>();
   for (const { name, repeated: count } of rows)
     if (count > 0) repeated.set(name, (repeated.get(name) ?? 0) + count);
   const reasons = [...new Set(rows.flatMap((row) => Object.values(row.void)))];
   return [
     `## ${on}`,
-    `${date}, ${machine}, Node ${node}. ${extent.rounds} rounds, each of ${grouped(extent.publish)} messages published, ` +
+    `${date}, ${machine}, Node ${node}, commit ${commit}. ${extent.rounds} rounds, each of ${grouped(extent.publish)} messages published, ` +
       `${grouped(extent.awaited)} awaited one by one, ${grouped(extent.endToEnd)} end to end, and ${grouped(extent.paced)} at a fixed ` +
       `rate of ${grouped(extent.rate)} a second; the first third of each is not counted. Memory in ` +
       `${extent.memoryRounds === extent.rounds ? 'each' : `${extent.memoryRounds} of them`}, with a backlog of ${grouped(extent.backlog)}.`,

@@ -21,6 +21,7 @@ const results = (rows: readonly Row[], more: Partial<Results> = {}): Results => 
   date: '2026-01-01',
   machine: 'a machine',
   node: '24.0.0',
+  commit: 'a1b2c3d',
   versions: { amqplib: '1.0.0' },
   extent: extentOf('rabbitmq', true),
   rows,
