@@ -42,7 +42,7 @@ const BROKER: Extent = {
   // Some clients take 44 ms each with 4 KiB: a packet that waits for the acknowledgement of another.
   awaited: 500,
   endToEnd: 30_000,
-  paced: 1_500,
+  paced: 1_000,
   rate: 500,
   backlog: 100_000,
   memoryRounds: 1,
