@@ -4,6 +4,8 @@ import type { Contestant } from './contestant.js';
 import { measurements, type Measurement } from './measurements/index.js';
 import type { Job } from './measurements/job.js';
 
+// Whoever waited for it was interrupted, and most clients would wait on for a broker that is gone.
+process.once('disconnect', () => process.exit());
 const [file, measurement, job] = process.argv.slice(2) as [string, Measurement, string];
 const { default: contestant } = (await import(`./contestants/${file}.js`)) as { default: Contestant };
 const { name, safety, says, beside } = contestant;

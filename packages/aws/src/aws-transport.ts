@@ -6,9 +6,11 @@ import {
   describeSubscription,
   MessageTooLargeError,
   MessagingError,
+  pause,
   PublishRejectedError,
   TopologyError,
   UnsupportedError,
+  within,
   type Capabilities,
   type Destination,
   type Environment,
@@ -18,7 +20,6 @@ import {
   type SubscriptionId,
   type Transport,
 } from '@nest-messaging/core/contract';
-import { pause } from './backoff.js';
 import { createBroadcasts } from './broadcasts.js';
 import { createClients } from './clients.js';
 import { createConnection } from './connection.js';
@@ -39,7 +40,6 @@ import { subscribe, type Running } from './subscribe.js';
 import { createTopics, type Topics } from './topics.js';
 import { createTurns } from './turns.js';
 import { createWelcome } from './welcome.js';
-import { within } from './within.js';
 import { toParcel, type Marks, type Parcel } from './wire.js';
 import { delaySeconds, workOn } from './work.js';
 

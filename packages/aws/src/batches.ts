@@ -1,5 +1,4 @@
-import { whenAborted, type Clock } from '@nest-messaging/core/contract';
-import { createBackoff, type Backoff } from './backoff.js';
+import { createBackoff, whenAborted, type Backoff, type Clock } from '@nest-messaging/core/contract';
 
 /** Gathers what is asked for at the same time into requests of several entries; each settles by itself. */
 export interface Batches<Item> {

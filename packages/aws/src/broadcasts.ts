@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { DeleteQueueCommand, TagQueueCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { SNSClient } from '@aws-sdk/client-sns';
-import type { Clock } from '@nest-messaging/core/contract';
+import { pause, type Clock } from '@nest-messaging/core/contract';
 import { detach, find } from './attach.js';
-import { pause } from './backoff.js';
 import { isMissing } from './errors.js';
 import { LIVE_ENDING } from './names.js';
 import type { Queue, Queues, Tags } from './queues.js';

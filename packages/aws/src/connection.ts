@@ -1,12 +1,12 @@
 import { ListTopicsCommand, type SNSClient } from '@aws-sdk/client-sns';
 import {
   ClosedError,
+  createBackoff,
   type Clock,
   type ConnectionError,
   type HealthPart,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
-import { createBackoff } from './backoff.js';
 import { answered, connectionError, isCredentials } from './errors.js';
 
 /**

@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { ReceiveMessageCommand, type Message as SqsMessage, type SQSClient } from '@aws-sdk/client-sqs';
-import type { Clock } from '@nest-messaging/core/contract';
-import { createBackoff, pause } from './backoff.js';
+import { createBackoff, pause, type Clock } from '@nest-messaging/core/contract';
 import type { Connection } from './connection.js';
 import { isDenied, isMissing, isRetryable, isThrottled, said } from './errors.js';
 import { keep, secondsOf, type Kept } from './keeping.js';

@@ -7,6 +7,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import {
+  atATime,
   createTurnstile,
   describeSubscription,
   InvalidMessageError,
@@ -130,18 +131,14 @@ export function createDeadLetters({
         return ten.map(() => failure);
       }
     };
-    // One iterator for all: whoever is free takes the next.
-    const left = inTens(handles).values();
-    const worker = async (): Promise<void> => {
-      for (const ten of left)
-        for (const failure of await change(ten)) {
-          // One that is over has been taken by another, or is seen again already.
-          if (failure === undefined || isReceiptOver(failure)) continue;
-          count++;
-          error ??= failure;
-        }
-    };
-    await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+    await atATime(AT_A_TIME, inTens(handles), async (ten) => {
+      for (const failure of await change(ten)) {
+        // One that is over has been taken by another, or is seen again already.
+        if (failure === undefined || isReceiptOver(failure)) continue;
+        count++;
+        error ??= failure;
+      }
+    });
     return { count, error };
   };
 

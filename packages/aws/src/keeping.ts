@@ -1,5 +1,4 @@
-import type { Clock } from '@nest-messaging/core/contract';
-import { pause } from './backoff.js';
+import { pause, type Clock } from '@nest-messaging/core/contract';
 import { isReceiptOver } from './errors.js';
 import type { Receipt } from './receipts.js';
 

@@ -1,5 +1,4 @@
-import { MessagingError, whenAborted, type Clock } from '@nest-messaging/core/contract';
-import { createBackoff } from './backoff.js';
+import { createBackoff, MessagingError, whenAborted, type Clock } from '@nest-messaging/core/contract';
 import { isCredentials, isRetryable } from './errors.js';
 
 /**

@@ -4,6 +4,7 @@ import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
 import {
   ConfigurationError,
   ConnectionError,
+  createBackoff,
   MessageTooLargeError,
   PublishRejectedError,
   TopologyError,
@@ -11,7 +12,6 @@ import {
   type Clock,
   type Topology,
 } from '@nest-messaging/core/contract';
-import { createBackoff } from './backoff.js';
 import { isCredentials, isRetryable, nameOf, said } from './errors.js';
 import type { ResolvedLargePayloads } from './options.js';
 import { pointerOf, POINTER_ATTRIBUTES, pointing } from './pointer.js';

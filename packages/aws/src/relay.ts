@@ -1,6 +1,5 @@
 import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
-import type { Clock } from '@nest-messaging/core/contract';
-import { pause } from './backoff.js';
+import { pause, type Clock } from '@nest-messaging/core/contract';
 import type { End, Work } from './consumer.js';
 import { eventOfTopic, type Owner } from './names.js';
 import type { Queue, Queues } from './queues.js';

@@ -2,12 +2,12 @@ import type { SNSClient } from '@aws-sdk/client-sns';
 import {
   isPattern,
   matches,
+  pause,
   type Clock,
   type Subscription,
   type Topology,
 } from '@nest-messaging/core/contract';
 import { attach } from './attach.js';
-import { pause } from './backoff.js';
 import type { Broadcasts } from './broadcasts.js';
 import type { Consumer } from './consumer.js';
 import { missing } from './errors.js';

@@ -1,6 +1,7 @@
 import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
 import {
   isPattern,
+  pause,
   type Clock,
   type DeliveryHandler,
   type Destination,
@@ -11,7 +12,6 @@ import {
   type Subscription,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
-import { pause } from './backoff.js';
 import type { End, Work } from './consumer.js';
 import { isUnreadable, type Payloads } from './payloads.js';
 import type { Owner } from './names.js';

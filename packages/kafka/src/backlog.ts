@@ -5,7 +5,7 @@ import {
   describeSubscription,
   type SubscriptionId,
 } from '@nest-messaging/core/contract';
-import { askForEach } from './at-a-time.js';
+import { askForEach } from './ask-for-each.js';
 import type { Client } from './driver/driver.js';
 import { matching, subscriptionNames, topicName, type Owner } from './topology.js';
 

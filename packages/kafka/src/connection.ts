@@ -1,15 +1,16 @@
 import {
   ClosedError,
   ConnectionError,
+  createBackoff,
+  pause,
+  within,
   type Clock,
   type HealthPart,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
-import { createBackoff, pause } from './backoff.js';
 import { DriverError } from './driver/driver-error.js';
 import type { Client } from './driver/driver.js';
 import { connectionError, isHopeless } from './errors.js';
-import { within } from './within.js';
 
 /**
  * Whether Kafka can be reached. Client libraries connect when there is something to ask, and know of a broker that has

@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock } from '@nest-messaging/core/contract';
-import { createBackoff, pause } from './backoff.js';
+import { createBackoff, pause, type Clock } from '@nest-messaging/core/contract';
 import { DriverError } from './driver/driver-error.js';
 import type { Client, Fetched, Partition, Position, StoredRecord } from './driver/driver.js';
 import { driverError } from './errors.js';

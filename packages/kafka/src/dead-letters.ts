@@ -13,7 +13,7 @@ import {
   type Taking,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
-import { askForEach } from './at-a-time.js';
+import { askForEach } from './ask-for-each.js';
 import type { Client, NewRecord, StoredRecord } from './driver/driver.js';
 import { readRange } from './fetching.js';
 import type { Publisher } from './publisher.js';

@@ -1,5 +1,5 @@
 import { matches as covers, type Finding, type Topology, type Usage } from '@nest-messaging/core/contract';
-import { askForEach } from './at-a-time.js';
+import { askForEach } from './ask-for-each.js';
 import { brokerVersion } from './broker-version.js';
 import type { Client, NewTopic } from './driver/driver.js';
 import { driverError, topologyError } from './errors.js';

@@ -1,5 +1,4 @@
-import type { Clock } from '@nest-messaging/core/contract';
-import { createBackoff } from './backoff.js';
+import { createBackoff, type Clock } from '@nest-messaging/core/contract';
 import type { Client, Fetched, FetchLimits, Position } from './driver/driver.js';
 
 /** Fetches what is wanted from whoever leads it, a request at a time for each node. */

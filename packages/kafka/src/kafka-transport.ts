@@ -4,8 +4,10 @@ import {
   ConfigurationError,
   ConnectionError,
   describeSubscription,
+  pause,
   PublishRejectedError,
   TopologyError,
+  within,
   type Capabilities,
   type DeadLetterStore,
   type Environment,
@@ -15,7 +17,6 @@ import {
   type SubscriptionId,
   type Transport,
 } from '@nest-messaging/core/contract';
-import { pause } from './backoff.js';
 import { backlog } from './backlog.js';
 import { createConnection, type Connection } from './connection.js';
 import type { Consumer } from './consumer.js';
@@ -40,7 +41,6 @@ import { retrying } from './retrying.js';
 import { establish, subscribe, type EstablishParts } from './subscribe.js';
 import { createTopics, type Topics } from './topics.js';
 import { delayNames, delayTopics, destinationTopic, subscriptionNames, type Owner } from './topology.js';
-import { within } from './within.js';
 import { delayed, toRecord } from './wire.js';
 
 /** Nothing on the broker bounds how long a record may be worked on; this is as long as a timer of Node can be. */

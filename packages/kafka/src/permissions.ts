@@ -1,5 +1,5 @@
 import type { Finding } from '@nest-messaging/core/contract';
-import { askForEach } from './at-a-time.js';
+import { askForEach } from './ask-for-each.js';
 import type { Client, Operation } from './driver/driver.js';
 import { found } from './finding.js';
 import type { Acl } from './rights.js';

@@ -1,4 +1,4 @@
-import { askForEach } from './at-a-time.js';
+import { askForEach } from './ask-for-each.js';
 import { DriverError } from './driver/driver-error.js';
 import type { Client, Partition, Position } from './driver/driver.js';
 import { driverError } from './errors.js';

@@ -1,5 +1,10 @@
-import { ClosedError, whenAborted, type Clock, type TransportEvent } from '@nest-messaging/core/contract';
-import { createBackoff } from './backoff.js';
+import {
+  ClosedError,
+  createBackoff,
+  whenAborted,
+  type Clock,
+  type TransportEvent,
+} from '@nest-messaging/core/contract';
 import type { Connection } from './connection.js';
 import { keyOf } from './driver/by-topic.js';
 import { DriverError } from './driver/driver-error.js';

@@ -1,5 +1,4 @@
-import type { Clock, TransportEvent } from '@nest-messaging/core/contract';
-import { pause } from './backoff.js';
+import { pause, type Clock, type TransportEvent } from '@nest-messaging/core/contract';
 import { createConsumer, type Consumer, type End, type Hold, type Work } from './consumer.js';
 import { nextHop } from './delays.js';
 import type { Client, NewTopic, StoredRecord } from './driver/driver.js';

@@ -5,7 +5,7 @@ import {
   TopologyError,
   type SubscriptionId,
 } from '@nest-messaging/core/contract';
-import { askForEach } from './at-a-time.js';
+import { askForEach } from './ask-for-each.js';
 import { DriverError } from './driver/driver-error.js';
 import type { Client } from './driver/driver.js';
 import { setPositions } from './positions.js';

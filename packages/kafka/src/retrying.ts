@@ -1,5 +1,4 @@
-import type { Clock } from '@nest-messaging/core/contract';
-import { createBackoff } from './backoff.js';
+import { createBackoff, type Clock } from '@nest-messaging/core/contract';
 import { DriverError } from './driver/driver-error.js';
 
 /** Tries until it works, `signal` aborts, or it fails in a way that another attempt does not change. */

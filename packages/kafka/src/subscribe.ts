@@ -6,7 +6,7 @@ import {
   type Subscription,
   type TransportEvent,
 } from '@nest-messaging/core/contract';
-import { askForEach } from './at-a-time.js';
+import { askForEach } from './ask-for-each.js';
 import { createConsumer, type Consumer } from './consumer.js';
 import type { DriverError } from './driver/driver-error.js';
 import type { Client, Partition, Position } from './driver/driver.js';

@@ -1,13 +1,13 @@
-import type {
-  Clock,
-  Delivery,
-  DeliveryHandler,
-  Message,
-  Settlement,
-  Subscription,
-  TransportEvent,
+import {
+  pause,
+  type Clock,
+  type Delivery,
+  type DeliveryHandler,
+  type Message,
+  type Settlement,
+  type Subscription,
+  type TransportEvent,
 } from '@nest-messaging/core/contract';
-import { pause } from './backoff.js';
 import type { End, Hold, Work } from './consumer.js';
 import { nextHop } from './delays.js';
 import type { NewRecord, NewTopic, StoredRecord } from './driver/driver.js';

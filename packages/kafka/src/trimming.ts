@@ -1,5 +1,4 @@
-import type { Clock } from '@nest-messaging/core/contract';
-import { pause } from './backoff.js';
+import { pause, type Clock } from '@nest-messaging/core/contract';
 import type { Client, Position } from './driver/driver.js';
 
 export interface TrimmingParts {

@@ -1,3 +1,4 @@
+import { atATime } from '@nest-messaging/core/contract';
 import type { Intake, Source, Time } from '../intake.js';
 import { isFifo, lastName } from '../names.js';
 import { messageOf, type SqsRecord } from './event.js';
@@ -36,17 +37,14 @@ async function inLanes(
   time: Time,
   done: (record: SqsRecord) => void,
 ): Promise<void> {
-  const waiting = lanes.values();
-  const work = async (): Promise<void> => {
-    for (const lane of waiting)
-      for (const record of lane) {
-        // Lambda deletes what is not reported, so that those behind a failure must be, or they would overtake it.
-        // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
-        if (!(await source.take(messageOf(record), time))) break;
-        done(record);
-      }
-  };
-  await Promise.all(Array.from({ length: Math.min(source.maxInHand, lanes.length) }, work));
+  await atATime(source.maxInHand, lanes, async (lane) => {
+    for (const record of lane) {
+      // Lambda deletes what is not reported, so that those behind a failure must be, or they would overtake it.
+      // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+      if (!(await source.take(messageOf(record), time))) break;
+      done(record);
+    }
+  });
 }
 
 function groupedBy<T>(list: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

@@ -1,3 +1,5 @@
+export { atATime } from './at-a-time.js';
+export { createBackoff, type Backoff } from './backoff.js';
 export type { BrokerHandlerOptions, BrokerPublishOptions } from './broker-options.js';
 export { systemClock, type Clock } from './clock.js';
 export {
@@ -56,6 +58,7 @@ export {
 export { checkOptions, countSchema, durationSchema, timeoutSchema } from './options.js';
 export { DeadLetter, Discard, RetryLater } from './outcomes.js';
 export { isPattern, matches } from './pattern.js';
+export { pause } from './pause.js';
 export type {
   DelayPlan,
   Means,
@@ -89,4 +92,5 @@ export type {
   TransportEvent,
 } from './transport.js';
 export { whenAborted } from './when-aborted.js';
+export { within } from './within.js';
 export { withinSignal } from './within-signal.js';

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { whenAborted, type Delivery, type DeliveryHandler, type Settlement } from '../contract/index.js';
+import { pause, type Delivery, type DeliveryHandler, type Settlement } from '../contract/index.js';
 import type { BatchContext } from './batch-context.js';
 import { createBatchDispatcher } from './batch-dispatcher.js';
 import { whileHandling } from './current-message.js';
@@ -109,27 +109,11 @@ function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
     }
   }
 
-  /** Waits unless the subscription stops, or the delivery is to leave. */
-  function wait(ms: number, leaving: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = (): void => {
-        cancel();
-        leaveStopping();
-        leaveLeaving?.();
-        resolve();
-      };
-      const cancel = clock.schedule(stop, ms);
-      const leaveStopping = whenAborted(stopping, stop);
-      const leaveLeaving = leaving && whenAborted(leaving, stop);
-      if (stopping.aborted || leaving?.aborted) stop();
-    });
-  }
-
   async function attemptInPlace(delivery: Delivery, receivedAt: number): Promise<Settlement> {
     for (let attempt = delivery.attempt; ; attempt++) {
       const settlement = await attemptOnce(delivery, attempt, receivedAt);
       if (settlement.type !== 'retry') return settlement;
-      await wait(settlement.delay, delivery.leaving);
+      await pause(clock, settlement.delay, stopping, delivery.leaving);
     }
   }
 

@@ -1,5 +1,4 @@
-import type { Clock } from '@nest-messaging/core/contract';
-import { createBackoff, pause } from '../backoff.js';
+import { createBackoff, pause, type Clock } from '@nest-messaging/core/contract';
 import { DriverError } from '../driver/driver-error.js';
 import type { Client, Membership as Ticket, Partition, Position } from '../driver/driver.js';
 import { driverError, groupRefusal } from '../errors.js';

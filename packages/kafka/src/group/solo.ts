@@ -1,5 +1,4 @@
-import type { Clock } from '@nest-messaging/core/contract';
-import { createBackoff, pause } from '../backoff.js';
+import { createBackoff, pause, type Clock } from '@nest-messaging/core/contract';
 import type { Client, Partition } from '../driver/driver.js';
 import { keyOf } from './assign.js';
 import type { Holder, Membership } from './membership.js';

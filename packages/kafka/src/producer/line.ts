@@ -1,5 +1,4 @@
-import type { Clock } from '@nest-messaging/core/contract';
-import { createBackoff } from '../backoff.js';
+import { createBackoff, type Clock } from '@nest-messaging/core/contract';
 
 /** Things that wait in their order, and are worked on by one at a time. */
 export interface Line<Item> {

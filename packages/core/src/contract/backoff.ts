@@ -1,4 +1,5 @@
-import type { Clock } from '@nest-messaging/core/contract';
+import type { Clock } from './clock.js';
+import { pause } from './pause.js';
 
 /** Milliseconds. Back within the time in which health is expected to recover, even after a long outage. */
 const FIRST = 100;
@@ -26,21 +27,4 @@ export function createBackoff(clock: Clock): Backoff {
       next = FIRST;
     },
   };
-}
-
-/**
- * Resolves after `ms`, or as soon as one of the signals aborts. (On Node 20 each `AbortSignal.any` leaves something
- * behind with a signal that outlives it.)
- */
-export function pause(clock: Clock, ms: number, ...signals: AbortSignal[]): Promise<void> {
-  return new Promise((resolve) => {
-    if (signals.some(({ aborted }) => aborted)) return resolve();
-    const done = (): void => {
-      cancel();
-      for (const signal of signals) signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = clock.schedule(done, ms);
-    for (const signal of signals) signal.addEventListener('abort', done);
-  });
 }

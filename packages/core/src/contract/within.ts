@@ -1,6 +1,7 @@
-import type { Clock } from '@nest-messaging/core/contract';
+import type { Clock } from './clock.js';
+import { whenAborted } from './when-aborted.js';
 
-/** Runs `work`, whose signal aborts after `ms` or with `ended`; then rejects with what `late` makes, or its reason. */
+/** Runs `work`, whose signal aborts after `ms` milliseconds or with `ended`; then rejects with what `late` makes, or its reason. */
 export async function within<T>(
   ms: number,
   clock: Clock,
@@ -10,8 +11,7 @@ export async function within<T>(
 ): Promise<T> {
   const over = new AbortController();
   const cancel = clock.schedule(() => over.abort(late()), ms);
-  const end = (): void => over.abort(ended?.reason);
-  ended?.addEventListener('abort', end);
+  const leave = ended && whenAborted(ended, () => over.abort(ended.reason));
   try {
     ended?.throwIfAborted();
     return await Promise.race([
@@ -22,6 +22,6 @@ export async function within<T>(
     ]);
   } finally {
     cancel();
-    ended?.removeEventListener('abort', end);
+    leave?.();
   }
 }
