@@ -149,7 +149,7 @@ async function circumstances() {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} × ${cpu?.model.trim()}, ${memory} GiB, ${process.platform} ${release().split('-')[0]}`,
     node: (await runCommand(node, ['--version'])).output.trim().replace(/^v/, ''),
-    commit: (await runCommand('git', ['describe', '--always', '--dirty'], { cwd: root })).output.trim(),
+    commit: (await runCommand('git', ['rev-parse', '--short', 'HEAD'], { cwd: root })).output.trim(),
   };
 }
 

@@ -57,7 +57,7 @@ const EXTENTS: Record<BrokerName, Extent> = {
     publish: 100_000,
     awaited: 10_000,
     endToEnd: 100_000,
-    paced: 3_000,
+    paced: 1_500,
     rate: 1_000,
     backlog: 100_000,
     memoryRounds: 5,
