@@ -1,4 +1,4 @@
-import type { Clock } from '../contract/index.js';
+import { pause, type Clock } from '../contract/index.js';
 
 /**
  * Asked before each of many things, so that no more than so many are begun in a second. Undefined: go on at once; else
@@ -20,17 +20,7 @@ export function createPace(perSecond: number, clock: Clock): Pace {
   };
 }
 
-function wait(ms: number, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error);
-    const cancel = clock.schedule(() => {
-      signal?.removeEventListener('abort', give);
-      resolve();
-    }, ms);
-    const give = (): void => {
-      cancel();
-      reject(signal!.reason as Error);
-    };
-    signal?.addEventListener('abort', give, { once: true });
-  });
+async function wait(ms: number, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
+  await pause(clock, ms, signal);
+  signal?.throwIfAborted();
 }
