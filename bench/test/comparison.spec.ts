@@ -1,19 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { judge, ratio } from '../src/comparison.js';
 import type { Goal } from '../src/goals.js';
-import type { Row } from '../src/run.js';
+import { row } from './row.js';
 
-const row = (name: string, round: number, publish: number, more: Partial<Row> = {}): Row => ({
-  name,
-  safety: name === 'ours' ? 'ours' : 'equal',
-  says: '',
-  round,
-  size: 200,
-  figures: { publish },
-  void: {},
-  repeated: 0,
-  ...more,
-});
 const goal: Goal = { broker: 'memory', against: 'theirs', metric: 'publish', ratio: 1 };
 const [ours, theirs] = [row('ours', 0, 0), row('theirs', 0, 0)];
 

@@ -2,18 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { extentOf } from '../src/extent.js';
 import { page, type Results } from '../src/report.js';
 import type { Row } from '../src/run.js';
-
-const row = (name: string, round: number, publish: number, more: Partial<Row> = {}): Row => ({
-  name,
-  safety: name === 'nest-messaging' ? 'ours' : 'equal',
-  says: 'as it comes',
-  round,
-  size: 200,
-  figures: { publish },
-  void: {},
-  repeated: 0,
-  ...more,
-});
+import { row } from './row.js';
 
 const results = (rows: readonly Row[], more: Partial<Results> = {}): Results => ({
   broker: 'rabbitmq',

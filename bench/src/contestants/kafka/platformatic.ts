@@ -1,4 +1,4 @@
-import { Consumer, Producer, jsonDeserializer, jsonSerializer } from '@platformatic/kafka';
+import { Consumer, Producer, jsonDeserializer, jsonSerializer, stringSerializer } from '@platformatic/kafka';
 import { HANDS, type Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
 import { makeTopic } from './topic.js';
@@ -8,24 +8,36 @@ const GATHERED = 500;
 /** Milliseconds between commits, for which no handler waits, as with ours. */
 const COMMIT_EVERY = 200;
 
+/** @param headersOf the headers of each message, by its topic */
+export const publisherWith =
+  (headersOf?: (topic: string) => Record<string, string>): Contestant['publisher'] =>
+  async ({ url, name }) => {
+    const producer = new Producer<undefined, Message, string, string>({
+      clientId: 'bench',
+      bootstrapBrokers: [url],
+      acks: -1,
+      serializers: { value: jsonSerializer, headerKey: stringSerializer, headerValue: stringSerializer },
+    });
+    return {
+      send: (messages) =>
+        producer.send({
+          messages: messages.map((value) => ({
+            topic: name,
+            value,
+            ...(headersOf && { headers: headersOf(name) }),
+          })),
+        }),
+      close: () => producer.close(),
+    };
+  };
+
 export default {
   name: '@platformatic/kafka, gathered',
   safety: 'equal',
   beside: 'nest-messaging (platformatic)',
   batch: GATHERED,
   says: `acks all, ${GATHERED} messages in one request; ${HANDS} handlers at a time, positions committed every ${COMMIT_EVERY} ms after all before have ended`,
-  async publisher({ url, name }) {
-    const producer = new Producer<undefined, Message, undefined, undefined>({
-      clientId: 'bench',
-      bootstrapBrokers: [url],
-      acks: -1,
-      serializers: { value: jsonSerializer },
-    });
-    return {
-      send: (messages) => producer.send({ messages: messages.map((value) => ({ topic: name, value })) }),
-      close: () => producer.close(),
-    };
-  },
+  publisher: publisherWith(),
   async consumer(place, handle) {
     await makeTopic(place);
     const consumer = new Consumer<undefined, Message, undefined, undefined>({

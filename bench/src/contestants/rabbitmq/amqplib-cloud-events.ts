@@ -1,11 +1,11 @@
-import { connect } from 'amqplib';
+import type { Options } from 'amqplib';
 import type { Contestant } from '../../contestant.js';
 import { cloudEvent } from '../cloud-event.js';
-import amqplib from './amqplib.js';
-import { CONNECTION, EXCHANGE, KEY } from './queue.js';
+import amqplib, { publisherWith } from './amqplib.js';
+import { KEY } from './queue.js';
 
 /** The same in the properties that AMQP has of its own. */
-function metadata(): object {
+function metadata(): Options.Publish {
   const headers = cloudEvent('cloudEvents:', KEY);
   return {
     messageId: headers['cloudEvents:id'],
@@ -21,19 +21,5 @@ export default {
   ...amqplib,
   name: 'amqplib with metadata',
   says: "as amqplib, and each message carries the properties and CloudEvents' headers that ours does",
-  async publisher({ url, name }) {
-    const connection = await connect(url, CONNECTION);
-    const channel = await connection.createConfirmChannel();
-    return {
-      send: ([message]) =>
-        new Promise<void>((resolve, reject) => {
-          const body = Buffer.from(JSON.stringify(message));
-          const options = { persistent: true, mandatory: true, ...metadata() };
-          channel.publish(EXCHANGE, name, body, options, (error) =>
-            error ? reject(error as Error) : resolve(),
-          );
-        }),
-      close: () => connection.close(),
-    };
-  },
+  publisher: publisherWith(metadata),
 } satisfies Contestant;

@@ -1,28 +1,32 @@
-import { connect, type ConfirmChannel, type ConsumeMessage } from 'amqplib';
+import { connect, type ConsumeMessage, type Options } from 'amqplib';
 import { HANDS, type Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
 import { CONNECTION, EXCHANGE, QUORUM } from './queue.js';
 
-const publishConfirmed = (channel: ConfirmChannel, key: string, message: Message): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const body = Buffer.from(JSON.stringify(message));
-    channel.publish(EXCHANGE, key, body, { persistent: true, mandatory: true }, (error) =>
-      error ? reject(error as Error) : resolve(),
-    );
-  });
+/** @param metadata what each message carries besides */
+export const publisherWith =
+  (metadata?: () => Options.Publish): Contestant['publisher'] =>
+  async ({ url, name }) => {
+    const connection = await connect(url, CONNECTION);
+    const channel = await connection.createConfirmChannel();
+    return {
+      send: ([message]) =>
+        new Promise<void>((resolve, reject) => {
+          const body = Buffer.from(JSON.stringify(message));
+          const options = { persistent: true, mandatory: true, ...metadata?.() };
+          channel.publish(EXCHANGE, name, body, options, (error) =>
+            error ? reject(error as Error) : resolve(),
+          );
+        }),
+      close: () => connection.close(),
+    };
+  };
 
 export default {
   name: 'amqplib',
   safety: 'equal',
   says: `quorum queue behind a topic exchange, confirm channel, persistent, noDelay; a prefetch of ${HANDS}, each acknowledged by itself after the handler`,
-  async publisher({ url, name }) {
-    const connection = await connect(url, CONNECTION);
-    const channel = await connection.createConfirmChannel();
-    return {
-      send: ([message]) => publishConfirmed(channel, name, message!),
-      close: () => connection.close(),
-    };
-  },
+  publisher: publisherWith(),
   async consumer({ url, name }, handle) {
     const connection = await connect(url, CONNECTION);
     const channel = await connection.createChannel();
