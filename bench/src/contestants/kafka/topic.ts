@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Kafka, logLevel, type ISocketFactory, type KafkaConfig } from 'kafkajs';
 import type { Place } from '../../contestant.js';
 
@@ -13,11 +14,18 @@ export const client = ({ url }: Place, settings: Pick<KafkaConfig, 'socketFactor
 export const socketFactory: ISocketFactory = ({ host, port, onConnect }) =>
   connect({ host, port, keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true }, onConnect);
 
+/** How often it is asked whether the broker knows a new topic, in milliseconds. */
+const PERIOD = 50;
+
 /** Makes a peer's topic, as the module makes its own. */
 export async function makeTopic(place: Place): Promise<void> {
+  const topic = place.name;
   const admin = client(place).admin();
   await admin.connect();
-  if (!(await admin.listTopics()).includes(place.name))
-    await admin.createTopics({ topics: [{ topic: place.name, numPartitions: PARTITIONS }] });
+  const isKnown = async (): Promise<boolean> => (await admin.listTopics()).includes(topic);
+  if (!(await isKnown()))
+    await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }], waitForLeaders: false });
+  // A broker answers that it is made before it knows it. kafkajs's own wait takes that for a topic that does not exist.
+  while (!(await isKnown())) await wait(PERIOD);
   await admin.disconnect();
 }
