@@ -8,6 +8,8 @@ export interface Batches<Item> {
   readonly idle: boolean;
   /** Sends what is gathered at once, and resolves when each entry has settled. */
   flush(): Promise<void>;
+  /** All that has not settled rejects with `reason`, and is not sent again. */
+  abandon(reason: Error): void;
   /** Goes on after a pause. */
   resume(): void;
 }
@@ -30,6 +32,8 @@ export interface BatchesParts<Item> {
   readonly paused?: () => boolean;
   /** Milliseconds to wait for others; with 0 each goes alone. */
   readonly linger: number;
+  /** Whether what comes while nothing is on its way waits for no more than those of its turn. @default false */
+  readonly atOnce?: boolean;
   readonly clock: Clock;
 }
 
@@ -56,7 +60,7 @@ interface Entry<Item> {
 const ENDS = (): Remedy => 'end';
 
 export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
-  const { send, size = () => 0, bytes = Infinity, linger, clock } = parts;
+  const { send, size = () => 0, bytes = Infinity, linger, atOnce = false, clock } = parts;
   const { lane: laneOf = () => undefined, paused = () => false, remedy = ENDS } = parts;
   const most = linger === 0 ? 1 : ENTRIES;
   const atATime = linger === 0 ? ALONE_AT_A_TIME : AT_A_TIME;
@@ -65,9 +69,11 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
   /** Lanes of which something is on its way. */
   const busy = new Set<string>();
   const onIdle = new Set<() => void>();
+  const unsettled = new Set<Entry<Item>>();
+  const abandoned = new AbortController();
   let underway = 0;
-  let unsettled = 0;
   let cancel: (() => void) | undefined;
+  let turn: NodeJS.Immediate | undefined;
   let due = false;
   let flushing = false;
 
@@ -96,11 +102,10 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
   const rest = async (entries: readonly Entry<Item>[]): Promise<void> => {
     const backoff = entries.find((entry) => entry.backoff)?.backoff ?? createBackoff(clock);
     for (const entry of entries) Object.assign(entry, { rests: true, backoff });
-    await backoff.wait(entries[0]!.signal ?? NEVER);
+    await backoff.wait(abandoned.signal, entries[0]!.signal);
     for (const entry of entries) entry.rests = false;
     // They have waited for longer than anybody.
-    due = true;
-    pump();
+    end();
   };
 
   /** What is sent once more keeps its place before those that came after it. */
@@ -143,7 +148,7 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
   };
 
   const tellSettled = (): void => {
-    if (unsettled > 0) return;
+    if (unsettled.size > 0) return;
     flushing = false;
     cancel?.();
     cancel = undefined;
@@ -163,11 +168,21 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
   };
 
   const wait = (): void => {
-    cancel ??= clock.schedule(() => {
-      cancel = undefined;
-      due = true;
-      pump();
-    }, linger);
+    if (atOnce && underway === 0)
+      turn ??= setImmediate(() => {
+        turn = undefined;
+        end();
+      });
+    else
+      cancel ??= clock.schedule(() => {
+        cancel = undefined;
+        end();
+      }, linger);
+  };
+
+  const end = (): void => {
+    due = true;
+    pump();
   };
 
   return {
@@ -185,7 +200,7 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
           settle(error) {
             if (entry.settled) return;
             entry.settled = true;
-            unsettled--;
+            unsettled.delete(entry);
             waiting.delete(entry);
             ignore?.();
             if (error === undefined) resolve();
@@ -195,7 +210,7 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
         };
         const ignore = signal && whenAborted(signal, () => entry.settle(signal.reason));
         waiting.add(entry);
-        unsettled++;
+        unsettled.add(entry);
         // Behind one that is on its way it cannot go yet, and many may wait so.
         if (entry.lane === undefined || !busy.has(entry.lane)) pump();
       });
@@ -204,14 +219,16 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
       return underway === 0 && waiting.size === 0;
     },
     flush() {
-      if (unsettled === 0) return Promise.resolve();
+      if (unsettled.size === 0) return Promise.resolve();
       flushing = true;
       const done = new Promise<void>((resolve) => onIdle.add(resolve));
       pump();
       return done;
     },
+    abandon(reason) {
+      for (const entry of unsettled) entry.settle(reason);
+      abandoned.abort();
+    },
     resume: pump,
   };
 }
-
-const NEVER = new AbortController().signal;

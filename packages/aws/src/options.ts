@@ -63,7 +63,10 @@ export interface AwsOptions {
   readonly maxBodySize?: number;
   /** Where bodies go that are too large for a message. @default nowhere: they are refused */
   readonly largePayloads?: LargePayloads;
-  /** How long a publish, or a deletion, may wait for others to share its request. With 0 each goes alone. @default '3ms' */
+  /**
+   * How long a publish, or a deletion, may wait for others to share its request; a publish does so only while others of its
+   * topic or queue are on their way. With 0 each goes alone. @default '3ms'
+   */
   readonly linger?: Duration;
   /**
    * For how long others do not see a message that a process has taken; prolonged while its handler runs. If the process

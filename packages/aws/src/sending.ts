@@ -1,6 +1,6 @@
 import { PublishBatchCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import { ClosedError, MessageTooLargeError, whenAborted, type Clock } from '@nest-messaging/core/contract';
+import { ClosedError, MessageTooLargeError, type Clock } from '@nest-messaging/core/contract';
 import { createBatches, type Batches, type Remedy } from './batches.js';
 import type { Connection } from './connection.js';
 import { isDenied, isMissing, isRetryable, publishError } from './errors.js';
@@ -88,8 +88,6 @@ export function createSending(parts: {
 }): Sending {
   const { sns, sqs, connection, linger, clock } = parts;
   const gathered = new Map<string, Batches<Item>>();
-  /** Each publish under way has one; a signal's own list of listeners takes the longer, the more there are. */
-  const pending = new Set<AbortController>();
   let closed: ClosedError | undefined;
 
   const fifo = (target: string, place: Place | undefined): object =>
@@ -149,6 +147,8 @@ export function createSending(parts: {
         lane: isFifo(target) ? ({ place }) => place?.key : undefined,
         paused: () => !connection.up,
         linger,
+        // Who awaits one publish after the other would wait in vain each time.
+        atOnce: true,
         clock,
       });
       gathered.set(target, batches);
@@ -161,26 +161,20 @@ export function createSending(parts: {
   });
 
   const send = async (target: string, item: Item, limit: number, signal: AbortSignal): Promise<void> => {
-    const what = `'${lastName(target)}'`;
     if (item.size > limit)
       throw new MessageTooLargeError(
-        `the message with its attributes has ${item.size} bytes: ${what} takes ${limit} at most; publish a reference to it`,
+        `the message with its attributes has ${item.size} bytes: '${lastName(target)}' takes ${limit} at most; publish a reference to it`,
       );
     if (closed) throw new ClosedError('the transport is closed');
-    signal.throwIfAborted();
-    const until = new AbortController();
-    const ignore = whenAborted(signal, () => until.abort(signal.reason));
-    pending.add(until);
     const batches = batchesOf(target);
     try {
-      await batches.add(item, until.signal);
+      await batches.add(item, signal);
     } catch (error) {
-      until.signal.throwIfAborted();
-      throw publishError(what, error);
+      if (closed) throw closed;
+      signal.throwIfAborted();
+      throw publishError(`'${lastName(target)}'`, error);
     } finally {
       if (batches.idle && gathered.get(target) === batches) gathered.delete(target);
-      ignore();
-      pending.delete(until);
     }
   };
 
@@ -197,7 +191,7 @@ export function createSending(parts: {
       cancel();
       unlisten();
       closed = new ClosedError('the transport was closed before AWS had confirmed the message');
-      for (const until of pending) until.abort(closed);
+      for (const batches of gathered.values()) batches.abandon(closed);
     },
   };
 }

@@ -68,6 +68,22 @@ describe('what is asked for at the same time', () => {
     expect(requests).toEqual([['m0'], ['m1'], ['m2']]);
   });
 
+  it('does not wait for others of later turns where nothing is on its way and it is to go at once', async () => {
+    const { batches, requests, answers, requested } = played({ linger: 60_000, atOnce: true });
+    const first = [batches.add('m0'), batches.add('m1')];
+    await requested(1);
+    const later = texts(10, 'n').map((text) => batches.add(text));
+    const last = batches.add('o0');
+    await requested(2);
+    expect(requests).toEqual([['m0', 'm1'], texts(10, 'n')]);
+    answers[0]!([undefined, undefined]);
+    answers[1]!(texts(10).map(() => undefined));
+    await Promise.all([...first, ...later]);
+    await requested(3);
+    answers[2]!([undefined]);
+    await last;
+  });
+
   it('waits until it may be sent', async () => {
     let paused = true;
     const { batches, requests } = done({ paused: () => paused });
@@ -210,5 +226,28 @@ describe('flushing', () => {
     await flushed;
     await added;
     expect(batches.idle).toBe(true);
+  });
+});
+
+describe('abandoning', () => {
+  it('rejects what waits, what is on its way and what was to be sent again, and sends no more', async () => {
+    const { batches, requests, answers, requested } = played({ remedy: () => 'again' });
+    const added = Promise.allSettled([batches.add('m0'), batches.add('m1')]);
+    await requested(1);
+    answers[0]!([wrong, undefined]);
+    const underway = Promise.allSettled(texts(10, 'n').map((text) => batches.add(text)));
+    await requested(2);
+    const waits = Promise.allSettled([batches.add('o0')]);
+    batches.abandon(wrong);
+    const outcomes = [...(await added), ...(await underway), ...(await waits)];
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'rejected',
+      'fulfilled',
+      ...texts(11).map(() => 'rejected'),
+    ]);
+    answers[1]!(texts(10).map(() => wrong));
+    await batches.flush();
+    await until(() => batches.idle, 'nothing to be on its way');
+    expect(requests).toHaveLength(2);
   });
 });

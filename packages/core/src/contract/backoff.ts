@@ -9,8 +9,8 @@ const JITTER = 0.2;
 
 /** Longer and longer waits. */
 export interface Backoff {
-  /** Waits, or less if `signal` aborts; never rejects. */
-  wait(signal: AbortSignal): Promise<void>;
+  /** Waits, or less if one of the signals aborts; never rejects. */
+  wait(...signals: readonly (AbortSignal | undefined)[]): Promise<void>;
   /** It worked: the next wait is a short one. */
   reset(): void;
 }
@@ -18,10 +18,10 @@ export interface Backoff {
 export function createBackoff(clock: Clock): Backoff {
   let next = FIRST;
   return {
-    wait(signal) {
+    wait(...signals) {
       const ms = next * (1 + JITTER * (Math.random() - 0.5));
       next = Math.min(next * 2, LONGEST);
-      return pause(clock, ms, signal);
+      return pause(clock, ms, ...signals);
     },
     reset() {
       next = FIRST;

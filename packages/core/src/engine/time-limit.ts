@@ -1,4 +1,6 @@
+import { AsyncResource } from 'node:async_hooks';
 import { HandlerTimeoutError, whenAborted, type Clock } from '../contract/index.js';
+import { createCohorts, type Cohort } from './cohorts.js';
 
 /** The time that one run of a handler has. */
 export interface Time {
@@ -11,15 +13,28 @@ export interface Time {
 /** Rejects as `run` does, or after `ms`; then its time is up. So it is where `lost` aborts before. */
 export type TimeLimit = <T>(ms: number, run: (time: Time) => Promise<T>, lost?: AbortSignal) => Promise<T>;
 
-class RunningTime implements Time {
+/** Runs that began together: each is known by it. */
+type Together = Cohort<symbol>;
+
+class Run implements Time {
   over = false;
+  /** Ends listening for what takes the message away. */
+  ignore: (() => void) | undefined;
   #reason: unknown;
   #controller: AbortController | undefined;
+  /** Where the handler listens is where it hears: the timer may be that of another message. */
+  #listening: AsyncResource | undefined;
+
+  constructor(
+    readonly together: Together,
+    readonly reject: (reason: unknown) => void,
+  ) {}
 
   /** Made for who asks for it, since most handlers never do. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
+      this.#listening = new AsyncResource('nest-messaging');
       if (this.over) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
@@ -28,42 +43,60 @@ class RunningTime implements Time {
   end(reason: unknown): void {
     this.over = true;
     this.#reason = reason;
-    this.#controller?.abort(reason);
+    this.reject(reason);
+    const controller = this.#controller;
+    if (controller) this.#listening!.runInAsyncScope(() => controller.abort(reason));
   }
 }
 
 /** @param deadline ends all runs once it aborts */
 export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit {
-  // Keeps the listener there that all share: each run that is alone would bring one, and take it away.
-  whenAborted(deadline, () => undefined);
-  return (ms, run, lost) =>
+  const running = new Set<Run>();
+  /** By the time that they have, in milliseconds. */
+  const enters = new Map<number, () => Together>();
+
+  const leave = (run: Run): void => {
+    // Its time may have been up before.
+    if (!running.delete(run)) return;
+    run.together.leave();
+    run.ignore?.();
+  };
+
+  const giveUp = (run: Run, reason: unknown): void => {
+    leave(run);
+    run.end(reason);
+  };
+
+  const entering = (ms: number): (() => Together) => {
+    let enter = enters.get(ms);
+    if (!enter) {
+      const timeIsUp = (together: symbol): void => {
+        for (const run of running)
+          if (run.together.shared === together)
+            giveUp(run, new HandlerTimeoutError(`the handler ran longer than ${ms} ms`));
+      };
+      enter = createCohorts({ clock, ms, make: () => Symbol('began together'), timeIsUp });
+      enters.set(ms, enter);
+    }
+    return enter;
+  };
+
+  whenAborted(deadline, () => {
+    for (const run of running) giveUp(run, deadline.reason);
+  });
+
+  return (ms, work, lost) =>
     new Promise((resolve, reject) => {
-      const time = new RunningTime();
-      const leave = (): void => {
-        cancel();
-        leaveDeadline();
-        leaveLost?.();
-      };
-      const giveUp = (error: unknown): void => {
-        leave();
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- whatever the signal's reason is
-        reject(error);
-        time.end(error);
-      };
-      const endWith = (signal: AbortSignal): (() => void) => whenAborted(signal, () => giveUp(signal.reason));
-      const cancel = clock.schedule(
-        () => giveUp(new HandlerTimeoutError(`the handler ran longer than ${ms} ms`)),
-        ms,
-      );
-      const leaveDeadline = endWith(deadline);
-      const leaveLost = lost && endWith(lost);
-      run(time).then(
+      const run = new Run(entering(ms)(), reject);
+      running.add(run);
+      if (lost) run.ignore = whenAborted(lost, () => giveUp(run, lost.reason));
+      work(run).then(
         (value) => {
-          leave();
+          leave(run);
           resolve(value);
         },
         (error: unknown) => {
-          leave();
+          leave(run);
           // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- whatever the handler threw
           reject(error);
         },

@@ -2,26 +2,7 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { createDeadlines, TIME_IS_UP } from '../../src/engine/deadlines.js';
 import { virtualClock } from '../../../testing/src/virtual-clock.js';
-
-/** A clock that tells how many timers are set. */
-function countingClock() {
-  const clock = virtualClock();
-  let timers = 0;
-  return {
-    ...clock,
-    get timers() {
-      return timers;
-    },
-    schedule(callback: () => void, ms: number) {
-      timers += 1;
-      const cancel = clock.schedule(callback, ms);
-      return () => {
-        timers -= 1;
-        cancel();
-      };
-    },
-  };
-}
+import { countingClock } from '../support/counting-clock.js';
 
 describe('a deadline', () => {
   it('is shared by what begins in the same millisecond, and by nothing else', async () => {
