@@ -38,7 +38,8 @@ const BROKER: Extent = {
   rounds: 5,
   atATime: 1,
   sizes: SIZES,
-  publish: 30_000,
+  // Half as many are published, and consumed, before the compiler is done with what they pass through.
+  publish: 60_000,
   awaited: 500,
   endToEnd: 30_000,
   paced: 1_000,
