@@ -1,7 +1,6 @@
 import {
   describeSubscription,
   destinationName,
-  matches,
   PublishRejectedError,
   subscriptionName,
   TopologyError,
@@ -13,6 +12,7 @@ import {
 } from '../contract/index.js';
 import { createDelays, type Delays } from './delays.js';
 import { createRoom, type Room } from './room.js';
+import { createRoutes, type Routes } from './routes.js';
 import { createSubscriptionQueue, type SubscriptionQueue } from './subscription-queue.js';
 
 type Place = Pick<Environment, 'namespace' | 'topology'>;
@@ -39,12 +39,9 @@ export interface Hub {
 interface Space {
   readonly durable: Map<string, SubscriptionQueue>;
   readonly broadcasts: Set<SubscriptionQueue>;
-  /** Which queues a topic's messages go to; forgotten whenever a subscription comes or goes. */
-  readonly routes: Map<string, SubscriptionQueue[]>;
+  /** Undefined once a subscription has come or gone. */
+  routes: Routes | undefined;
 }
-
-/** Topics are names that publishers choose: what is remembered of them is bounded. */
-const MOST_ROUTES = 10_000;
 
 export function createHub(maxMessages: number): Hub {
   const room = createRoom(maxMessages);
@@ -54,7 +51,7 @@ export function createHub(maxMessages: number): Hub {
   const spaceOf = ({ namespace = '' }: Place): Space => {
     let space = spaces.get(namespace);
     if (!space) {
-      space = { durable: new Map(), broadcasts: new Set(), routes: new Map() };
+      space = { durable: new Map(), broadcasts: new Set(), routes: undefined };
       spaces.set(namespace, space);
     }
     return space;
@@ -68,7 +65,7 @@ export function createHub(maxMessages: number): Hub {
     );
     if (broadcast) space.broadcasts.add(queue);
     else space.durable.set(subscriptionName(place.namespace, id), queue);
-    space.routes.clear();
+    space.routes = undefined;
     return queue;
   };
 
@@ -82,17 +79,8 @@ export function createHub(maxMessages: number): Hub {
     return queue;
   };
 
-  const routesOf = (space: Space, topic: string): SubscriptionQueue[] => {
-    let queues = space.routes.get(topic);
-    if (!queues) {
-      queues = [...space.durable.values(), ...space.broadcasts].filter(
-        ({ id: { source } }) => source.kind === 'topic' && matches(source.name, topic),
-      );
-      if (space.routes.size >= MOST_ROUTES) space.routes.clear();
-      space.routes.set(topic, queues);
-    }
-    return queues;
-  };
+  const routesOf = (space: Space): Routes =>
+    (space.routes ??= createRoutes([...space.durable.values(), ...space.broadcasts]));
 
   /** A queue is the same for whoever sends and whoever works, whatever their service. */
   const queueId = (destination: Destination): SubscriptionId => ({ source: destination, group: '' });
@@ -126,12 +114,12 @@ export function createHub(maxMessages: number): Hub {
         (find(place, id) ?? create(place, id, false)).push(message);
         return;
       }
-      for (const queue of routesOf(spaceOf(place), destination.name)) queue.push(message);
+      for (const queue of routesOf(spaceOf(place))(destination.name)) queue.push(message);
     },
     remove(place, queue) {
       const space = spaceOf(place);
       space.broadcasts.delete(queue);
-      space.routes.clear();
+      space.routes = undefined;
       queue.remove();
     },
   };
