@@ -140,8 +140,8 @@ function section(results: Results): string {
     `## ${on}`,
     `${date}, ${machine}, Node ${node}, commit ${commit}. ${extent.rounds} rounds, each of ${grouped(extent.publish)} messages published, ` +
       `${grouped(extent.awaited)} awaited one by one, ${grouped(extent.endToEnd)} end to end, and ${grouped(extent.paced)} at a fixed ` +
-      `rate of ${grouped(extent.rate)} a second; the first third of each is not counted. Memory in ` +
-      `${extent.memoryRounds === extent.rounds ? 'each' : `${extent.memoryRounds} of them`}, with a backlog of ${grouped(extent.backlog)}.`,
+      `rate of ${grouped(extent.rate)} a second; the first third of each is not counted. ` +
+      `What is published is the backlog that is consumed, and that memory is measured with.`,
     `![Messages per second](performance/${broker}.svg)`,
     ...extent.sizes.map((size) => ofSize(results, size)),
     `### Goals`,

@@ -55,7 +55,7 @@ export async function run({ broker, url, extent, work, say }: Circumstances): Pr
     /** What was shown at a place is in doubt until its messages are counted. */
     const shown = new Map<string, Metric[]>();
     const doubts = new Map<string, string>();
-    for (const { measurement, place, from, count, shows } of steps(broker, extent, { round, size })) {
+    for (const { measurement, place, from, count, shows } of steps(broker, extent, size)) {
       shown.set(place, [...(shown.get(place) ?? []), ...shows]);
       // Without its messages, the rest would wait in vain.
       if (!doubts.has(place)) {

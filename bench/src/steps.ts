@@ -23,14 +23,9 @@ const step = (
 ): Step => ({ measurement, place, count, shows, from });
 
 /** Where messages are kept by a broker, they are counted by who consumes them; in memory, by who publishes them. */
-export function steps(
-  broker: BrokerName,
-  extent: Extent,
-  { round, size }: { readonly round: number; readonly size: number },
-): Step[] {
-  const { publish, awaited, backlog } = extent;
+export function steps(broker: BrokerName, extent: Extent, size: number): Step[] {
+  const { publish, awaited } = extent;
   const inMemory = broker === 'memory';
-  const withMemory = round < extent.memoryRounds && size === Math.min(...extent.sizes);
 
   const apart: Step[] = inMemory
     ? [
@@ -41,20 +36,17 @@ export function steps(
         step('prepare', 'backlog'),
         step('publish', 'backlog', publish, ['publish', 'publishCpu']),
         step('latency', 'backlog', awaited, ['awaitedP50', 'awaitedP99'], publish),
-        step('consume', 'backlog', publish + awaited, ['consume', 'consumeCpu']),
+        step('consume', 'backlog', publish + awaited, ['consume', 'consumeCpu', 'memoryWithBacklog']),
         step('prepare', 'through'),
       ];
   const together: Step[] = [
     step('endToEnd', 'through', extent.endToEnd, ['endToEnd', 'endToEndCpu']),
     step('paced', 'paced', extent.paced, ['endToEndP50', 'endToEndP99']),
   ];
-  const resting = step('rest', 'rest', 0, ['memoryAtRest']);
-  const laden: Step[] = inMemory
-    ? [step('held', 'held', backlog, ['memoryWithBacklog'])]
-    : [
-        step('prepare', 'held'),
-        step('publish', 'held', backlog),
-        step('consume', 'held', backlog, ['memoryWithBacklog']),
-      ];
-  return [...apart, ...together, ...(withMemory ? [resting, ...laden] : [])];
+  const alone: Step[] = [
+    step('rest', 'rest', 0, ['memoryAtRest']),
+    ...(inMemory ? [step('held', 'held', publish, ['memoryWithBacklog'])] : []),
+  ];
+  // What rests has no size; and a process that is its own broker would hold a gigabyte of large ones.
+  return [...apart, ...together, ...(size === Math.min(...extent.sizes) ? alone : [])];
 }

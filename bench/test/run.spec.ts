@@ -52,8 +52,7 @@ describe('a run', () => {
     expect(rows[0]?.void).toMatchObject({
       publish: expect.stringContaining('latency: took longer than 1 s'),
     });
-    // Of the backlog that is taken for the memory it needs, and of no other.
-    expect(measured.filter((measurement) => measurement === 'consume')).toHaveLength(FILES);
+    expect(measured).not.toContain('consume');
   });
 
   it('voids a contestant in all rounds where nothing of it worked in one', async () => {
