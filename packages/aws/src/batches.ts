@@ -1,4 +1,10 @@
-import { createBackoff, whenAborted, type Backoff, type Clock } from '@nest-messaging/core/contract';
+import {
+  createBackoff,
+  createTurnoverSet,
+  whenAborted,
+  type Backoff,
+  type Clock,
+} from '@nest-messaging/core/contract';
 
 /** Gathers what is asked for at the same time into requests of several entries; each settles by itself. */
 export interface Batches<Item> {
@@ -65,11 +71,11 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
   const most = linger === 0 ? 1 : ENTRIES;
   const atATime = linger === 0 ? ALONE_AT_A_TIME : AT_A_TIME;
   /** In the order they were asked for. */
-  let waiting = new Set<Entry<Item>>();
+  const waiting = createTurnoverSet<Entry<Item>>();
   /** Lanes of which something is on its way. */
   const busy = new Set<string>();
   const onIdle = new Set<() => void>();
-  const unsettled = new Set<Entry<Item>>();
+  const unsettled = createTurnoverSet<Entry<Item>>();
   const abandoned = new AbortController();
   let underway = 0;
   let cancel: (() => void) | undefined;
@@ -110,7 +116,10 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
 
   /** What is sent once more keeps its place before those that came after it. */
   const returnAll = (entries: readonly Entry<Item>[]): void => {
-    if (entries.length > 0) waiting = new Set([...entries, ...waiting]);
+    if (entries.length === 0) return;
+    const later = [...waiting];
+    waiting.clear();
+    for (const entry of [...entries, ...later]) waiting.add(entry);
   };
 
   const conclude = (batch: readonly Entry<Item>[], errorOf: (at: number) => unknown): void => {

@@ -1,6 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { ReceiveMessageCommand, type Message as SqsMessage, type SQSClient } from '@aws-sdk/client-sqs';
-import { createBackoff, pause, type Clock } from '@nest-messaging/core/contract';
+import {
+  createBackoff,
+  createTurnoverMap,
+  createTurnoverSet,
+  pause,
+  type Clock,
+} from '@nest-messaging/core/contract';
 import type { Connection } from './connection.js';
 import { isDenied, isMissing, isRetryable, isThrottled, said } from './errors.js';
 import { keep, secondsOf, type Kept } from './keeping.js';
@@ -94,9 +100,9 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const slots = createSlots(maxInHand);
   const enough = (): number => Math.min(MOST_AT_ONCE, Math.ceil(maxInHand / 2));
   /** All that has not ended, and among them those whose receipt is still wanted, by SQS's id. */
-  const held = new Set<Held>();
-  const known = new Map<string, Held>();
-  const undecided = new Set<Held>();
+  const held = createTurnoverSet<Held>();
+  const known = createTurnoverMap<string, Held>();
+  const undecided = createTurnoverSet<Held>();
   const onEnd = new Set<() => void>();
   const polls = new Set<Promise<void>>();
   const drops = new Set<Promise<void>>();

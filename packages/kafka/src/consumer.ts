@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { createBackoff, pause, type Clock } from '@nest-messaging/core/contract';
+import { createBackoff, createTurnoverMap, pause, type Clock } from '@nest-messaging/core/contract';
 import { DriverError } from './driver/driver-error.js';
 import type { Client, Fetched, Partition, Position, StoredRecord } from './driver/driver.js';
 import { driverError } from './errors.js';
@@ -124,7 +124,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   let stopping = false;
   const quiet = new Set<() => void>();
   /** Not decided yet. */
-  const undecided = new Map<Handed<StoredRecord>, Reading>();
+  const undecided = createTurnoverMap<Handed<StoredRecord>, Reading>();
   let keeping: Promise<void> | undefined;
   let cancelKeep: (() => void) | undefined;
   let ending: Promise<void> | undefined;

@@ -1,9 +1,11 @@
 import {
   ClosedError,
   createBackoff,
+  createTurnoverSet,
   whenAborted,
   type Clock,
   type TransportEvent,
+  type TurnoverSet,
 } from '@nest-messaging/core/contract';
 import type { Connection } from './connection.js';
 import { keyOf } from './driver/by-topic.js';
@@ -45,7 +47,7 @@ interface Entry extends Outgoing {
   settle(error?: unknown): void;
   settled: boolean;
   /** Those with whom it waits, or has waited. */
-  among?: Set<Entry>;
+  among?: TurnoverSet<Entry>;
   /** It may have been written. */
   sent: boolean;
   /** The partition that it was sent to has not taken it. */
@@ -83,27 +85,27 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const troubles = createTroubles(clock, parts.report);
   const ended = new AbortController();
   /** Those whose topics are just being looked for, in their order. */
-  const preparing = new Map<string, Set<Entry>>();
+  const preparing = new Map<string, TurnoverSet<Entry>>();
   /**
    * Of each topic those that have no partition yet, and of each partition those to be sent: neither waits for another.
    * A partition has one batch under way at a time, which keeps its order whatever becomes of the batch.
    */
   const lines = new Map<string, Line<Entry>>();
   /** Those whose turn has come. */
-  const underway = new Set<readonly { readonly entry: Entry }[]>();
+  const underway = createTurnoverSet<readonly { readonly entry: Entry }[]>();
   let gathering = false;
   let producer: Producer | undefined;
   let connecting: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
 
-  const join = (set: Set<Entry>, entry: Entry): void => {
+  const join = (set: TurnoverSet<Entry>, entry: Entry): void => {
     set.add(entry);
     entry.among = set;
   };
 
   const may = (): boolean => connection.up && !ended.signal.aborted;
 
-  const open = (key: string, work: (waiting: Set<Entry>) => Promise<boolean>): Line<Entry> => {
+  const open = (key: string, work: (waiting: TurnoverSet<Entry>) => Promise<boolean>): Line<Entry> => {
     const idle = (): void => void lines.delete(key);
     const line = createLine({ work, may, clock, ended: ended.signal, idle });
     lines.set(key, line);
@@ -147,7 +149,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   };
 
   /** Finds their partitions for all that wait in a topic's line. */
-  const locate = async (topic: string, waiting: Set<Entry>): Promise<boolean> => {
+  const locate = async (topic: string, waiting: TurnoverSet<Entry>): Promise<boolean> => {
     const placing = Array.from(waiting, (entry) => ({ entry, record: entry.record() }));
     waiting.clear();
     underway.add(placing);
@@ -175,7 +177,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   /** What goes to a partition next. */
   const take = (
     topic: string,
-    waiting: Set<Entry>,
+    waiting: TurnoverSet<Entry>,
   ): { readonly entry: Entry; readonly record: NewRecord }[] => {
     const batch: { readonly entry: Entry; readonly record: NewRecord }[] = [];
     let bytes = 0;
@@ -197,7 +199,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   };
 
   /** Sends a batch of those that wait in a partition's line. */
-  const deliver = async ({ topic, partition }: Partition, waiting: Set<Entry>): Promise<boolean> => {
+  const deliver = async ({ topic, partition }: Partition, waiting: TurnoverSet<Entry>): Promise<boolean> => {
     const batch = take(topic, waiting);
     if (batch.length === 0) return false;
     for (const { entry } of batch) entry.sent = true;
@@ -228,7 +230,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   };
 
   /** Lets those that failed go again, before those that wait. Answers whether to pause first. */
-  const follow = (place: string, failed: readonly Failed[], waiting: Set<Entry>): boolean => {
+  const follow = (place: string, failed: readonly Failed[], waiting: TurnoverSet<Entry>): boolean => {
     const gone = new Set<string>();
     let failure: DriverError | undefined;
     for (const { entry, topic, error } of failed) {
@@ -263,13 +265,13 @@ export function createPublisher(parts: PublisherParts): Publisher {
     }
     const missing = entry.needs.filter(({ name }) => !topics.has(name));
     if (missing.length === 0) return begin(entry);
-    const waiting = new Set<Entry>();
+    const waiting = createTurnoverSet<Entry>();
     join(waiting, entry);
     for (const { name } of missing) preparing.set(name, waiting);
     void prepare(missing, waiting);
   };
 
-  const prepare = async (needs: readonly NewTopic[], waiting: Set<Entry>): Promise<void> => {
+  const prepare = async (needs: readonly NewTopic[], waiting: TurnoverSet<Entry>): Promise<void> => {
     const refusal = await ensured(needs, waiting);
     for (const { name } of needs) preparing.delete(name);
     for (const entry of waiting) {
@@ -282,7 +284,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   /** Waits while Kafka cannot be reached; answers why it refuses. */
   const ensured = async (
     needs: readonly NewTopic[],
-    waiting: ReadonlySet<Entry>,
+    waiting: Pick<TurnoverSet<Entry>, 'size'>,
   ): Promise<{ readonly error: unknown } | undefined> => {
     const backoff = createBackoff(clock);
     for (;;) {

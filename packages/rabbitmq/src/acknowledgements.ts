@@ -1,3 +1,4 @@
+import { createTurnoverSet } from '@nest-messaging/core/contract';
 import type { Channel, ConsumeMessage } from 'amqplib';
 
 /**
@@ -19,8 +20,8 @@ export function createAcknowledgements(
   tell: (send: () => void) => void,
 ): Acknowledgements {
   /** In the order of their delivery. */
-  const unsettled = new Set<ConsumeMessage>();
-  const done = new Set<ConsumeMessage>();
+  const unsettled = createTurnoverSet<ConsumeMessage>();
+  const done = createTurnoverSet<ConsumeMessage>();
   let soon: NodeJS.Immediate | undefined;
 
   const flush = (): void => {
@@ -41,7 +42,7 @@ export function createAcknowledgements(
   };
 
   return {
-    delivered: (raw) => void unsettled.add(raw),
+    delivered: (raw) => unsettled.add(raw),
     done(raw) {
       done.add(raw);
       soon ??= setImmediate(flush);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import {
   ConnectionError,
-  TopologyError,
+  createTurnoverSet,
   describeSubscription,
+  TopologyError,
   type Clock,
   type Consumer,
   type DeliveryHandler,
@@ -11,6 +12,7 @@ import {
   type Subscription,
   type Topology,
   type TransportEvent,
+  type TurnoverSet,
 } from '@nest-messaging/core/contract';
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import { openChannel } from './channel.js';
@@ -67,9 +69,9 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
   const gate = createGate(subscription.maxUnsettled);
   const turn = plan.turn === 'consumers' ? createTurn(plan.queue!, parts.taken, report) : undefined;
   const suspectFrom = subscription.ordered ? SUSPECT_FROM.ordered : SUSPECT_FROM.unordered;
-  const running = new Set<Promise<void>>();
+  const running = createTurnoverSet<Promise<void>>();
   /** Settlements under way, a part of `running`. */
-  const settlements = new Set<Promise<void>>();
+  const settlements = createTurnoverSet<Promise<void>>();
   let leaving = false;
   let stopping: Promise<void> | undefined;
   let abandoning: Promise<void> | undefined;
@@ -95,13 +97,15 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
   const suspectReturns = createUnexplained();
   const settling = createSettling({ ...parts, what, acknowledge, requeue });
 
-  const lanes = new WeakMap<Lane, Set<ConsumeMessage>>();
+  const lanes = new WeakMap<Lane, TurnoverSet<ConsumeMessage>>();
   /** What was delivered on this channel; when it ends, all of it was lost with this process alive. */
-  const unsettledOf = (lane: Lane, lost?: Unexplained): Set<ConsumeMessage> => {
+  const unsettledOf = (lane: Lane, lost?: Unexplained): TurnoverSet<ConsumeMessage> => {
     let unsettled = lanes.get(lane);
     if (!unsettled) {
-      const mine = new Set<ConsumeMessage>();
-      lane.onEnd(() => mine.forEach((raw) => lost?.givenBack(raw)));
+      const mine = createTurnoverSet<ConsumeMessage>();
+      lane.onEnd(() => {
+        for (const raw of mine) lost?.givenBack(raw);
+      });
       lanes.set(lane, (unsettled = mine));
     }
     return unsettled;

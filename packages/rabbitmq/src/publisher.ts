@@ -1,5 +1,6 @@
 import {
   ClosedError,
+  createTurnoverSet,
   MessageTooLargeError,
   PublishRejectedError,
   TopologyError,
@@ -106,9 +107,9 @@ export function createPublisher(parts: {
   const { connection, declarations, clock, report } = parts;
   const headerTable = createHeaderTable();
   /** In the order in which they are to be sent. */
-  let waiting = new Set<Entry>();
+  const waiting = createTurnoverSet<Entry>();
   /** Sent and unconfirmed on the present channel, oldest first. */
-  const unconfirmed = new Set<Entry>();
+  const unconfirmed = createTurnoverSet<Entry>();
   /** To be sent again after a while, each with what keeps it from that. */
   const refusals = new Map<Entry, () => void>();
   let guarded: Guarded<ConfirmChannel> | undefined;
@@ -140,7 +141,9 @@ export function createPublisher(parts: {
   };
 
   const sendFirst = (entries: Entry[]): void => {
-    waiting = new Set([...entries, ...waiting]);
+    const later = [...waiting];
+    waiting.clear();
+    for (const entry of [...entries, ...later]) waiting.add(entry);
   };
 
   const confirm = (entry: Entry, error: unknown): void => {

@@ -59,6 +59,7 @@ export { checkOptions, countSchema, durationSchema, timeoutSchema } from './opti
 export { DeadLetter, Discard, RetryLater } from './outcomes.js';
 export { isPattern, matches } from './pattern.js';
 export { pause } from './pause.js';
+export { createTurnoverMap, createTurnoverSet, type TurnoverMap, type TurnoverSet } from './turnover.js';
 export type {
   DelayPlan,
   Means,

@@ -1,5 +1,7 @@
+import { createTurnoverSet, type TurnoverSet } from './turnover.js';
+
 interface Audience {
-  readonly all: Set<() => void>;
+  readonly all: TurnoverSet<() => void>;
   readonly tell: () => void;
 }
 
@@ -9,8 +11,11 @@ const audiences = new WeakMap<AbortSignal, Audience>();
 function audienceOf(signal: AbortSignal): Audience {
   let audience = audiences.get(signal);
   if (!audience) {
-    const all = new Set<() => void>();
-    audience = { all, tell: () => all.forEach((run) => run()) };
+    const all = createTurnoverSet<() => void>();
+    const tell = (): void => {
+      for (const run of all) run();
+    };
+    audience = { all, tell };
     audiences.set(signal, audience);
     signal.addEventListener('abort', audience.tell, { once: true });
   }

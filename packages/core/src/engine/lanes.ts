@@ -1,3 +1,5 @@
+import { createTurnoverMap } from '../contract/index.js';
+
 /** Runs what belongs to one key one after the other, in the order of the calls. */
 export interface Lanes {
   /** `run` starts when all earlier runs of its key have ended; without a key at once. */
@@ -5,7 +7,7 @@ export interface Lanes {
 }
 
 export function createLanes(): Lanes {
-  const tails = new Map<string, Promise<unknown>>();
+  const tails = createTurnoverMap<string, Promise<unknown>>();
   return {
     enter(key, run) {
       if (key === undefined) return run();

@@ -3,6 +3,7 @@ import {
   ClosedError,
   checkHeaders,
   checkName,
+  createTurnoverMap,
   flawOf,
   InvalidMessageError,
   isContract,
@@ -126,7 +127,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const longestDelay = Math.min(LONGEST_DELAY, transport.capabilities.maxDelay);
   const known: readonly string[] = [...KNOWN, ...BROKER_KEYS, transport.name];
   /** When each that is under way was published, in milliseconds since 1970, by a number of its own: the oldest first. */
-  const underway = new Map<number, number>();
+  const underway = createTurnoverMap<number, number>();
   let count = 0;
   /** Whoever waits for none to be under way. */
   let idle: Deferred<void> | undefined;

@@ -1,4 +1,4 @@
-import { OverloadError, whenAborted } from '../contract/index.js';
+import { createTurnoverSet, OverloadError, whenAborted } from '../contract/index.js';
 
 /** How much there may be at a time. */
 export interface RoomLimit {
@@ -26,7 +26,7 @@ export function createRoom(limit: RoomLimit, mayWait?: RoomLimit): Room {
   let messages = 0;
   let bytes = 0;
   let waitingBytes = 0;
-  const waiting = new Set<{ size: number; admit: () => void }>();
+  const waiting = createTurnoverSet<{ size: number; admit: () => void }>();
 
   // A message larger than the whole limit goes alone, or it would wait for ever.
   const fits = (size: number): boolean => messages < most && (bytes + size <= limit.bytes || messages === 0);

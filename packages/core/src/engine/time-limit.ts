@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { HandlerTimeoutError, whenAborted, type Clock } from '../contract/index.js';
+import { createTurnoverSet, HandlerTimeoutError, whenAborted, type Clock } from '../contract/index.js';
 import { createCohorts, type Cohort } from './cohorts.js';
 
 /** The time that one run of a handler has. */
@@ -51,7 +51,7 @@ class Run implements Time {
 
 /** @param deadline ends all runs once it aborts */
 export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit {
-  const running = new Set<Run>();
+  const running = createTurnoverSet<Run>();
   /** By the time that they have, in milliseconds. */
   const enters = new Map<number, () => Together>();
 

@@ -1,4 +1,11 @@
-import type { Clock, Consumer, DeliveryHandler, Settlement, Subscription } from '../contract/index.js';
+import {
+  createTurnoverSet,
+  type Clock,
+  type Consumer,
+  type DeliveryHandler,
+  type Settlement,
+  type Subscription,
+} from '../contract/index.js';
 import { handedMessage } from './message-copies.js';
 import type { Entry, SubscriptionQueue, Taker } from './subscription-queue.js';
 
@@ -16,7 +23,7 @@ export function consume(
   onRejection: (entry: Entry, error: unknown) => void,
   onEnd: () => void,
 ): MemoryConsumer {
-  const unsettled = new Set<Entry>();
+  const unsettled = createTurnoverSet<Entry>();
   let maxUnsettled = atFirst;
   let stopping: PromiseWithEnd | undefined;
 

@@ -1,4 +1,4 @@
-import { whenAborted } from '../contract/index.js';
+import { createTurnoverSet, whenAborted } from '../contract/index.js';
 
 /** How many messages the broker holds, and who waits for room for more. */
 export interface Room {
@@ -13,7 +13,7 @@ export interface Room {
 
 export function createRoom(max: number): Room {
   let used = 0;
-  const waiting = new Set<() => void>();
+  const waiting = createTurnoverSet<() => void>();
 
   const admit = (): void => {
     for (const enter of waiting) {

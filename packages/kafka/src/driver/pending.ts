@@ -1,3 +1,4 @@
+import { createTurnoverSet } from '@nest-messaging/core/contract';
 import { DriverError } from './driver-error.js';
 
 /** What is being waited for; it ends in time, and all of it at once when there is nothing left to wait for. */
@@ -9,7 +10,7 @@ export interface Pending {
 }
 
 export function createPending(): Pending {
-  const waiting = new Set<(error: DriverError) => void>();
+  const waiting = createTurnoverSet<(error: DriverError) => void>();
   let over: DriverError | undefined;
   return {
     wait(limit, work, late) {

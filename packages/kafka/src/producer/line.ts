@@ -1,8 +1,13 @@
-import { createBackoff, type Clock } from '@nest-messaging/core/contract';
+import {
+  createBackoff,
+  createTurnoverSet,
+  type Clock,
+  type TurnoverSet,
+} from '@nest-messaging/core/contract';
 
 /** Things that wait in their order, and are worked on by one at a time. */
 export interface Line<Item> {
-  readonly waiting: Set<Item>;
+  readonly waiting: TurnoverSet<Item>;
   /** Works on what waits, unless it does already. */
   go(): void;
   /** Until it stands still. */
@@ -11,7 +16,7 @@ export interface Line<Item> {
 
 export interface LineParts<Item> {
   /** Takes what it wants from those that wait; answers whether to pause before the next time. Never rejects. */
-  readonly work: (waiting: Set<Item>) => Promise<boolean>;
+  readonly work: (waiting: TurnoverSet<Item>) => Promise<boolean>;
   /** Whether to go on. */
   readonly may: () => boolean;
   readonly clock: Clock;
@@ -21,7 +26,7 @@ export interface LineParts<Item> {
 }
 
 export function createLine<Item>({ work, may, clock, ended, idle }: LineParts<Item>): Line<Item> {
-  const waiting = new Set<Item>();
+  const waiting = createTurnoverSet<Item>();
   let working: Promise<void> | undefined;
 
   const run = async (): Promise<void> => {
