@@ -1,4 +1,4 @@
-import type { Clock } from '../contract/index.js';
+import { createTurnoverSet, type Clock } from '../contract/index.js';
 
 /** What becomes due later. It belongs to the broker: it outlives the application that asked for it. */
 export interface Delays {
@@ -19,7 +19,7 @@ interface Due {
  * by days must not keep a process alive that has closed its application.
  */
 export function createDelays(): Delays {
-  const due = new Set<Due>();
+  const due = createTurnoverSet<Due>();
   const clocks = new Set<Clock>();
   let clock: Clock | undefined;
 
