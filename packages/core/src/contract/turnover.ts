@@ -20,8 +20,11 @@ export interface TurnoverMap<Key, Value> extends Iterable<[Key, Value]> {
   values(): Iterable<Value>;
 }
 
-/** Additions after which a table is left behind: fewer than come between two collections of young garbage. */
-const RENEWED_AFTER = 1_000;
+/**
+ * Additions after which a table is left behind, beside four for each that is there, which are copied. Few, since a process may
+ * have a thousand subscriptions, each of which adds little to its own.
+ */
+const RENEWED_AFTER = 16;
 
 /**
  * Whether to leave a table for one of its own. V8 gives a `Set` or a `Map` another table whenever the one it has is full of
@@ -30,7 +33,7 @@ const RENEWED_AFTER = 1_000;
  * on all that was ever held is moved, and stays until the next full collection. A message handled in memory took 17 µs of
  * processor time in place of 10. A `Set` or `Map` that is made anew ends the chain.
  */
-const isDue = (added: number, size: number): boolean => added > RENEWED_AFTER && added > 4 * size;
+const isDue = (added: number, size: number): boolean => added > RENEWED_AFTER + 4 * size;
 
 export function createTurnoverSet<Item>(): TurnoverSet<Item> {
   let items = new Set<Item>();
