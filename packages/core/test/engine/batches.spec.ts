@@ -276,7 +276,7 @@ describe('a batch', () => {
         const { id, correlationId } = currentCause()!;
         causes.push([id, correlationId]);
       },
-      { batch: { size: 2, wait: 1 } },
+      { batch: { size: 2, wait: 50 } },
     );
     await Promise.all([
       dispatch(delivery(1, { correlationId: 'c' })),
