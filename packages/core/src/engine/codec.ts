@@ -27,13 +27,6 @@ function text(body: Uint8Array): string {
 
 const POLLUTION = { protoAction: 'error', constructorAction: 'error' } as const;
 
-/**
- * Without one of these no key can pollute, however it is escaped. The parser's own look at each quotation mark takes a
- * quarter of the time of parsing 4 KiB, and this hardly any.
- */
-const isSuspect = (json: string): boolean =>
-  json.includes('__proto__') || json.includes('constructor') || json.includes('\\u00');
-
 function harmless(json: string): boolean {
   try {
     secureJson.parse(json, POLLUTION);
@@ -56,7 +49,7 @@ export const jsonCodec: Codec = {
     } catch (cause) {
       throw new InvalidMessageError('the payload cannot be written as JSON', { cause });
     }
-    if (json !== undefined && isSuspect(json) && !harmless(json))
+    if (json !== undefined && /"(?:__proto__|constructor)"/.test(json) && !harmless(json))
       throw new InvalidMessageError(
         'the payload has a key that pollutes prototypes: __proto__, or constructor.prototype',
       );
@@ -67,7 +60,7 @@ export const jsonCodec: Codec = {
   decode(body) {
     const json = text(body);
     try {
-      return isSuspect(json) ? secureJson.parse(json, POLLUTION) : JSON.parse(json);
+      return secureJson.parse(json, POLLUTION);
     } catch {
       // The parser's own message quotes the body, which may hold what nobody should read in a log.
       throw new UndecodableError(
