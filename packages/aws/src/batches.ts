@@ -114,14 +114,6 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
     end();
   };
 
-  /** What is sent once more keeps its place before those that came after it. */
-  const returnAll = (entries: readonly Entry<Item>[]): void => {
-    if (entries.length === 0) return;
-    const later = [...waiting];
-    waiting.clear();
-    for (const entry of [...entries, ...later]) waiting.add(entry);
-  };
-
   const conclude = (batch: readonly Entry<Item>[], errorOf: (at: number) => unknown): void => {
     const back: Entry<Item>[] = [];
     const resting: Entry<Item>[] = [];
@@ -134,7 +126,8 @@ export function createBatches<Item>(parts: BatchesParts<Item>): Batches<Item> {
       if (what === 'alone') entry.alone = true;
       else resting.push(entry);
     });
-    returnAll(back);
+    // What is sent once more keeps its place before those that came after it.
+    if (back.length > 0) waiting.addFirst(back);
     if (resting.length > 0) void rest(resting);
   };
 

@@ -140,12 +140,6 @@ export function createPublisher(parts: {
     }, AGAIN_AFTER);
   };
 
-  const sendFirst = (entries: Entry[]): void => {
-    const later = [...waiting];
-    waiting.clear();
-    for (const entry of [...entries, ...later]) waiting.add(entry);
-  };
-
   const confirm = (entry: Entry, error: unknown): void => {
     // Taken back when its channel closed: there, amqplib tells the same as for a refusal.
     if (!unconfirmed.delete(entry)) return;
@@ -175,7 +169,7 @@ export function createPublisher(parts: {
       () => {
         refusals.delete(entry);
         if (entry.settled) return;
-        sendFirst([entry]);
+        waiting.addFirst([entry]);
         pump();
       },
       REFUSED_FIRST * 2 ** entry.refusals++,
@@ -189,7 +183,7 @@ export function createPublisher(parts: {
     declarations.forget(entry.sent!.needs);
     entry.mended = true;
     entry.returned = undefined;
-    sendFirst([entry]);
+    waiting.addFirst([entry]);
   };
 
   const onChannelClosed = (model: ChannelModel, error: Error | undefined): void => {
@@ -213,7 +207,7 @@ export function createPublisher(parts: {
       else only!.settle(publishError(only!.sent!.exchange, refusal));
     } else {
       if (refusal) for (const entry of entries) entry.alone = true;
-      sendFirst(entries.filter(({ settled }) => !settled));
+      waiting.addFirst(entries.filter(({ settled }) => !settled));
     }
     // The connection may be about to be seen as closed too: only then is it known whether a new channel can be had.
     queueMicrotask(() => {

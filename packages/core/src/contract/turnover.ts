@@ -3,6 +3,8 @@ export interface TurnoverSet<Item> extends Iterable<Item> {
   readonly size: number;
   /** Not while it is gone through: what is deleted after that might still come. */
   add(item: Item): void;
+  /** Before all that is there. */
+  addFirst(first: Iterable<Item>): void;
   /** Answers whether it was there. */
   delete(item: Item): boolean;
   has(item: Item): boolean;
@@ -49,6 +51,10 @@ export function createTurnoverSet<Item>(): TurnoverSet<Item> {
         added = 0;
       }
       items.add(item);
+    },
+    addFirst(first) {
+      items = new Set([...first, ...items]);
+      added = 0;
     },
     delete: (item) => items.delete(item),
     has: (item) => items.has(item),

@@ -23,6 +23,8 @@ describe('what comes and goes with each message', () => {
     expect([map.get(1_000), map.get(1_001), map.delete(1_001)]).toEqual(['1000', undefined, false]);
     set.add(0);
     expect(set.size).toBe(10);
+    set.addFirst([-1, -2]);
+    expect([...set]).toEqual([-1, -2, ...kept]);
     set.clear();
     expect([...set]).toEqual([]);
   });
