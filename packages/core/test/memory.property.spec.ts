@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Message } from '../src/contract/index.js';
-import { handedMessage, storedMessage } from '../src/memory/message-copies.js';
+import { copyOf } from '../src/memory/message-copies.js';
 
 fc.configureGlobal({ numRuns: 300 * Number(process.env['FC_RUNS'] ?? 1) });
 
@@ -34,14 +34,15 @@ describe('any message in memory', () => {
     fc.assert(
       fc.property(message, (published) => {
         const before = plain(published);
-        const stored = storedMessage(published);
+        const stored = copyOf(published);
         published.body.fill(7);
         (published.headers as Record<string, string>)['late'] = 'x';
-        const first = handedMessage(stored);
+        const first = copyOf(stored);
         expect(plain(first)).toEqual(before);
         first.body.fill(8);
-        expect(() => Object.assign(first.headers, { 'of-handler': 'x' })).toThrow(TypeError);
-        expect(plain(handedMessage(stored))).toEqual(before);
+        Object.assign(first.headers, { 'of-handler': 'x' });
+        Object.assign(first.destination, { name: 'of-handler' });
+        expect(plain(copyOf(stored))).toEqual(before);
       }),
     );
   });

@@ -12,8 +12,11 @@ const LONGEST_NAME = 80;
 const LONGEST_SUFFIX = 16;
 
 const WORD = /^[A-Za-z0-9_-]+$/;
+/** Words, and no marker: all that is looked at where nothing is wrong, since each publish does. */
+const FINE = /^(?!.*--)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
 function wordsOf(what: string, name: unknown, wildcards: boolean): void {
+  if (typeof name === 'string' && FINE.test(name)) return;
   if (typeof name !== 'string' || name === '')
     throw new ConfigurationError(
       `${what} is ${name === '' ? 'empty' : typeof name}: expected a name such as 'order.placed'`,

@@ -160,7 +160,7 @@ export function createBatchDispatcher(
     const rest = (outcome: Outcome): void => {
       for (const entry of entries) if (!outcomes.has(entry)) know(entry, outcome);
     };
-    const run = (): Promise<void> =>
+    const run = (): Promise<unknown> =>
       limited(options.timeout, async (time) => {
         const batch = await decoded(entries, know);
         if (stopping.aborted || time.over) return;
@@ -227,7 +227,7 @@ export function createBatchDispatcher(
       startBatches();
     },
     async handle(delivery) {
-      await parts.opened;
+      await parts.opening();
       const receivedAt = clock.now();
       const about: Attempt = { delivery, attempt: delivery.attempt, receivedAt };
       if (!settling.mayBegin(delivery)) return settling.release(about);

@@ -9,7 +9,7 @@ import { createLanes } from './lanes.js';
 import { MessageContext } from './message-context.js';
 import { createRoom } from './room.js';
 import { createSettling, type SettlingParts } from './settling.js';
-import type { TimeLimit } from './time-limit.js';
+import type { Time, TimeLimit } from './time-limit.js';
 
 /**
  * Calls the application's handler, with whatever the framework puts around it: with a payload and its context, or,
@@ -19,8 +19,8 @@ export type Invoke = (payload: unknown, context: MessageContext | BatchContext) 
 
 export interface DispatcherParts extends SettlingParts {
   readonly invoke: Invoke;
-  /** Resolves when handlers may run. */
-  readonly opened: Promise<void>;
+  /** Resolves when handlers may run; absent once they may. */
+  readonly opening: () => Promise<void> | undefined;
   /** Of all handlers: it knows the deadline. */
   readonly limited: TimeLimit;
   /** Whoever traces and measures. */
@@ -67,40 +67,43 @@ function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
   const lanes = createLanes();
   const slots = createRoom({ messages: options.concurrency, bytes: 0 });
 
-  /**
-   * Rejects as the handler does, or when its time is up; validation is part of it. Answers whether the handler ran:
-   * none is started once the subscription stops, or the delivery goes elsewhere.
-   */
-  function call(delivery: Delivery, attempt: number, receivedAt: number): Promise<boolean> {
-    return limited(
-      options.timeout,
-      async (time) => {
-        const payload = await settling.payloadOf(delivery);
-        if (time.over || !settling.mayBegin(delivery)) return false;
-        const context = new MessageContext(delivery, { group: options.group, attempt, receivedAt, time });
-        await whileHandling(context, () => parts.invoke(payload, context));
-        return true;
-      },
-      delivery.lost,
-    );
-  }
-
   async function attemptOnce(delivery: Delivery, attempt: number, receivedAt: number): Promise<Settlement> {
     const about = { delivery, attempt, receivedAt };
+    const opening = parts.opening();
+    if (opening) await opening;
     // Elsewhere the transport hands over no more than there are slots; in place it holds what waits, too. What is to
     // leave takes none: it does not begin.
     const leave = inPlace ? await slots.take(0, delivery.leaving).catch(() => undefined) : undefined;
     let began: number | undefined;
+    /** Whether the handler ran: none is started once the subscription stops, or the delivery goes elsewhere. */
+    let ran = false;
+    const handle = (payload: unknown, time: Time): unknown => {
+      if (time.over || !settling.mayBegin(delivery)) return undefined;
+      ran = true;
+      const context = new MessageContext(delivery, { group: options.group, attempt, receivedAt, time });
+      return whileHandling(context, () => parts.invoke(payload, context));
+    };
+    /** Rejects as the handler does, or when its time is up; validation is part of it. */
+    const call = (): Promise<unknown> =>
+      limited(
+        options.timeout,
+        (time) => {
+          const payload = settling.payloadOf(delivery);
+          // Only a schema makes a promise of it: most handlers run without waiting for one.
+          return payload instanceof Promise
+            ? payload.then((valid) => handle(valid, time))
+            : handle(payload, time);
+        },
+        delivery.lost,
+      );
     try {
       const early = settling.beforeHandling(about);
       if (early) return early;
       began = clock.now();
       settling.attempted(about);
-      const ran = following
-        ? await following.process({ batch: false, attempts: [settling.handling(about)] }, () =>
-            call(delivery, attempt, receivedAt),
-          )
-        : await call(delivery, attempt, receivedAt);
+      await (following
+        ? following.process({ batch: false, attempts: [settling.handling(about)] }, call)
+        : call());
       return ran ? settling.handled(about, began) : settling.release(about);
     } catch (thrown) {
       return settling.afterFailure(about, thrown, began);
@@ -123,17 +126,11 @@ function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
 
   return {
     resize: (concurrency) => slots.resize(concurrency),
-    async handle(delivery) {
-      await parts.opened;
+    handle(delivery) {
       const receivedAt = clock.now();
-      try {
-        return options.ordered
-          ? await lanes.enter(delivery.message.key, () => settle(delivery, receivedAt))
-          : await settle(delivery, receivedAt);
-      } catch (error) {
-        // Nothing above is meant to throw.
-        return settling.afterDefect(delivery, error);
-      }
+      return options.ordered
+        ? lanes.enter(delivery.message.key, () => settle(delivery, receivedAt))
+        : settle(delivery, receivedAt);
     },
   };
 }

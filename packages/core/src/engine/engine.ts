@@ -14,7 +14,7 @@ import type { HandlerDeclaration } from './admission.js';
 import { createBacklogs, type Backlog } from './backlog.js';
 import { jsonCodec, type Codec } from './codec.js';
 import { createDeadLetterOffice, type DeadLetterOffice } from './dead-letter-office.js';
-import { deferred } from './deferred.js';
+import { deferred, type Deferred } from './deferred.js';
 import { toAll, type Observer } from './events.js';
 import { examineConnection } from './examination.js';
 import {
@@ -138,7 +138,12 @@ export function createEngine(options: EngineOptions): Engine {
   const started = deferred();
   // Whoever publishes sees the rejection; without a publisher nobody need.
   started.promise.catch(() => undefined);
-  const opened = deferred();
+  /** Handlers wait for it; gone once they may run. */
+  let opening: Deferred<void> | undefined = deferred();
+  const letHandlersRun = (): void => {
+    opening?.resolve();
+    opening = undefined;
+  };
   let draining = false;
   const deadline = new AbortController();
 
@@ -164,7 +169,7 @@ export function createEngine(options: EngineOptions): Engine {
     maxBodySize: options.maxBodySize,
     clock,
     observe,
-    opened: opened.promise,
+    opening: () => opening?.promise,
     deadline: deadline.signal,
     following,
     changed: lookSoon,
@@ -250,12 +255,12 @@ export function createEngine(options: EngineOptions): Engine {
         lookSoon();
       }
     },
-    open: () => opened.resolve(),
+    open: letHandlersRun,
     async drain(ms) {
       draining = true;
       lookSoon();
       const stopped = subscriptions.stop().then(() => true);
-      opened.resolve();
+      letHandlersRun();
       const late = deferred<false>();
       const cancel = clock.schedule(() => late.resolve(false), ms);
       try {

@@ -234,6 +234,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
     callerSignal?: AbortSignal,
   ): Promise<void> {
     const { signal, leave: forget } = deadline(callerSignal);
+    const number = ++count;
+    underway.set(number, composed.publishedAt!);
     let stage: Stage = 'schema';
     const began = clock.now();
     let leave: (() => void) | undefined;
@@ -263,25 +265,25 @@ export function createPublisher(parts: PublisherParts): Publisher {
     } finally {
       leave?.();
       forget();
+      underway.delete(number);
+      if (underway.size === 0) {
+        idle?.resolve();
+        idle = undefined;
+      }
     }
   }
 
   return {
-    async publish(kind, target, payload, options = NO_OPTIONS) {
-      const composed = compose(kind, target, payload, options);
-      const number = ++count;
-      underway.set(number, composed.publishedAt!);
+    publish(kind, target, payload, options = NO_OPTIONS) {
+      let composed: OutgoingMessage;
       try {
-        await (following
-          ? following.publish(composed, (message) => send(message, target, payload, options.signal))
-          : send(composed, target, payload, options.signal));
-      } finally {
-        underway.delete(number);
-        if (underway.size === 0) {
-          idle?.resolve();
-          idle = undefined;
-        }
+        composed = compose(kind, target, payload, options);
+      } catch (error) {
+        return Promise.reject(error as Error);
       }
+      return following
+        ? following.publish(composed, (message) => send(message, target, payload, options.signal))
+        : send(composed, target, payload, options.signal);
     },
     async flush() {
       if (underway.size === 0) return;

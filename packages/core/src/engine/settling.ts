@@ -61,7 +61,10 @@ export interface Settling {
   attempted(about: Attempt): void;
   /** It began at `began` and has succeeded. */
   handled(about: Attempt, began: number): Settlement;
-  /** @param began when the handler began, if it did */
+  /**
+   * Never throws.
+   * @param began when the handler began, if it did
+   */
   afterFailure(about: Attempt, thrown: unknown, began?: number): Settlement;
   release(about: Attempt): Settlement;
   /** The engine itself failed: the message stays with the broker, and does not come back at once. */
@@ -106,7 +109,7 @@ export function createSettling(parts: SettlingParts): Settling {
     return { type: 'release' };
   }
 
-  function afterFailure(about: Attempt, thrown: unknown, began?: number): Settlement {
+  function decide(about: Attempt, thrown: unknown, began?: number): Settlement {
     // Whatever a handler throws that was told to stop: it had no fair attempt.
     const { deaths, lost } = about.delivery;
     if (parts.deadline.aborted || lost?.aborted) return release(about);
@@ -136,6 +139,29 @@ export function createSettling(parts: SettlingParts): Settling {
     observe({ type: 'retried', ...handling(about), error, duration, delay });
     return { type: 'retry', delay, failure };
   }
+
+  const afterDefect = (delivery: Delivery, error: unknown): Settlement => {
+    observe({
+      type: 'warning',
+      message: `message ${delivery.message.id} could not be dispatched: the engine failed`,
+      error,
+    });
+    return inPlace
+      ? { type: 'release' }
+      : {
+          type: 'retry',
+          delay: parts.maxDelay === 0 ? 0 : DEFECT_DELAY,
+          failure: failureOf(error, clock.now()),
+        };
+  };
+
+  const afterFailure: Settling['afterFailure'] = (about, thrown, began) => {
+    try {
+      return decide(about, thrown, began);
+    } catch (error) {
+      return afterDefect(about.delivery, error);
+    }
+  };
 
   const mayBegin = ({ leaving, lost }: Delivery): boolean =>
     !parts.stopping.aborted && !leaving?.aborted && !lost?.aborted;
@@ -179,19 +205,6 @@ export function createSettling(parts: SettlingParts): Settling {
       observe({ type: 'handled', message, source, group, attempt, duration: clock.now() - began });
       return ACKNOWLEDGE;
     },
-    afterDefect(delivery, error) {
-      observe({
-        type: 'warning',
-        message: `message ${delivery.message.id} could not be dispatched: the engine failed`,
-        error,
-      });
-      return inPlace
-        ? { type: 'release' }
-        : {
-            type: 'retry',
-            delay: parts.maxDelay === 0 ? 0 : DEFECT_DELAY,
-            failure: failureOf(error, clock.now()),
-          };
-    },
+    afterDefect,
   };
 }

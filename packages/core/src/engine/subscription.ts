@@ -52,7 +52,7 @@ export interface SubscriptionParts extends Pick<
   | 'maxBodySize'
   | 'clock'
   | 'observe'
-  | 'opened'
+  | 'opening'
   | 'deadline'
   | 'following'
   | 'limited'

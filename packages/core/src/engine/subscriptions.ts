@@ -27,7 +27,7 @@ export interface HandlerSpec extends HandlerDeclaration {
 
 export interface SubscriptionsParts extends Pick<
   DispatcherParts,
-  'codec' | 'maxBodySize' | 'clock' | 'observe' | 'opened' | 'deadline' | 'following'
+  'codec' | 'maxBodySize' | 'clock' | 'observe' | 'opening' | 'deadline' | 'following'
 > {
   readonly transport: Transport;
   readonly service: string;

@@ -10,8 +10,8 @@ export interface Time {
   readonly signal: AbortSignal;
 }
 
-/** Rejects as `run` does, or after `ms`; then its time is up. So it is where `lost` aborts before. */
-export type TimeLimit = <T>(ms: number, run: (time: Time) => Promise<T>, lost?: AbortSignal) => Promise<T>;
+/** Resolves, or rejects, as `run` does, or rejects after `ms`; then its time is up. So it is where `lost` aborts before. */
+export type TimeLimit = (ms: number, run: (time: Time) => unknown, lost?: AbortSignal) => Promise<unknown>;
 
 /** Runs that began together: each is known by it. */
 type Together = Cohort<symbol>;
@@ -90,16 +90,18 @@ export function createTimeLimit(clock: Clock, deadline: AbortSignal): TimeLimit 
       const run = new Run(entering(ms)(), reject);
       running.add(run);
       if (lost) run.ignore = whenAborted(lost, () => giveUp(run, lost.reason));
-      work(run).then(
-        (value) => {
+      const fail = (error: unknown): void => {
+        leave(run);
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- whatever the handler threw
+        reject(error);
+      };
+      try {
+        Promise.resolve(work(run)).then((value) => {
           leave(run);
           resolve(value);
-        },
-        (error: unknown) => {
-          leave(run);
-          // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- whatever the handler threw
-          reject(error);
-        },
-      );
+        }, fail);
+      } catch (error) {
+        fail(error);
+      }
     });
 }

@@ -6,7 +6,7 @@ import {
   type Settlement,
   type Subscription,
 } from '../contract/index.js';
-import { handedMessage } from './message-copies.js';
+import { copyOf } from './message-copies.js';
 import type { Entry, SubscriptionQueue, Taker } from './subscription-queue.js';
 
 export interface MemoryConsumer extends Consumer {
@@ -50,7 +50,7 @@ export function consume(
     take(entry) {
       unsettled.add(entry);
       const takenAt = clock.now();
-      const message = handedMessage(entry.message);
+      const message = copyOf(entry.message);
       handle({ message, attempt: entry.attempt, deaths: 0, raw: message }).then(
         (settlement) => settle(entry, settlement, takenAt),
         (error: unknown) => onRejection(entry, error),

@@ -12,7 +12,7 @@ import {
   type Taking,
 } from '../contract/index.js';
 import type { Hub } from './hub.js';
-import { handedMessage, storedMessage } from './message-copies.js';
+import { copyOf } from './message-copies.js';
 import type { SubscriptionQueue } from './subscription-queue.js';
 
 interface Chosen {
@@ -75,7 +75,7 @@ export function deadLettersOf(hub: Hub, environment: Environment, closed: AbortS
       let { limit: left = Number.POSITIVE_INFINITY } = browsing;
       if (left < 1) return;
       for await (const { at, letter } of choose(id, browsing, placeOf(browsing.after))) {
-        const message = handedMessage(letter.message);
+        const message = copyOf(letter.message);
         yield { ...letter, message, position: String(at), raw: message };
         if (--left < 1) return;
       }
@@ -89,7 +89,7 @@ export function deadLettersOf(hub: Hub, environment: Environment, closed: AbortS
         throw new InvalidMessageError(
           `dead letter ${message.id} comes from '${origin}', and ${describeSubscription(id)} is '${nameOf(id)}': give its own subscription`,
         );
-      const own = storedMessage(message);
+      const own = copyOf(message);
       const accept = (): void => {
         hub.room.take(1);
         queue.setAside({ message: own, failure: { ...failure }, attempts, group, firstFailedAt });

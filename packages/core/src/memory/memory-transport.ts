@@ -13,7 +13,7 @@ import {
 import { consume, type MemoryConsumer } from './consumer.js';
 import { deadLettersOf } from './dead-letters.js';
 import type { Hub } from './hub.js';
-import { storedMessage } from './message-copies.js';
+import { copyOf } from './message-copies.js';
 import { createPlanner } from './planner.js';
 
 const capabilities: Capabilities = {
@@ -95,7 +95,7 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
           `the body has ${message.body.byteLength} bytes: the in-memory broker takes ${capabilities.maxBodySize}`,
         );
       hub.checkDestination(environment, message.destination);
-      const own = storedMessage(message);
+      const own = copyOf(message);
       const { delay } = message;
       if (hub.room.open) return accept(own, delay);
       await hub.room.whenFree(() => accept(own, delay), signal, closing.signal);

@@ -44,7 +44,7 @@ function bench(
     maxDelay: Number.POSITIVE_INFINITY,
     clock: systemClock,
     observe: (event) => events.push(event),
-    opened: Promise.resolve(),
+    opening: () => undefined,
     stopping: stopping.signal,
     deadline: deadline.signal,
     excused: () => false,

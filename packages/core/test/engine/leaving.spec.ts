@@ -25,7 +25,7 @@ function dispatching(
     maxDelay: Number.POSITIVE_INFINITY,
     clock: systemClock,
     observe: () => {},
-    opened: Promise.resolve(),
+    opening: () => undefined,
     stopping: new AbortController().signal,
     deadline,
     excused: () => false,

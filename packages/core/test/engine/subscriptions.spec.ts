@@ -28,7 +28,7 @@ describe('Subscriptions', () => {
       maxBodySize: 1_000,
       clock: systemClock,
       observe: () => {},
-      opened: Promise.resolve(),
+      opening: () => undefined,
       deadline: deadline.signal,
       changed: () => {},
     });
