@@ -1,58 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  DeadLetter,
-  Discard,
-  RetryLater,
-  systemClock,
-  type Delivery,
-  type DeliveryHandler,
-  type Settlement,
-} from '../../src/contract/index.js';
-import { createDispatcher, type DispatcherParts } from '../../src/engine/dispatcher.js';
+import { DeadLetter, Discard, RetryLater, type Delivery, type Settlement } from '../../src/contract/index.js';
+import type { DispatcherParts } from '../../src/engine/dispatcher.js';
 import { currentCause } from '../../src/engine/current-message.js';
 import { deferred } from '../../src/engine/deferred.js';
-import { resolveHandlerOptions, type BatchHandlerOptions } from '../../src/engine/handler-options.js';
-import { jsonCodec, type BatchContext, type EngineEvent, type Invoke } from '../../src/engine/index.js';
-import { createTimeLimit } from '../../src/engine/time-limit.js';
+import type { BatchHandlerOptions } from '../../src/engine/handler-options.js';
+import type { BatchContext } from '../../src/engine/index.js';
+import { dispatcherOf, type Bench } from '../support/dispatcher.js';
 
-interface Bench {
-  readonly dispatch: DeliveryHandler;
-  readonly resize: (concurrency: number) => void;
-  readonly events: readonly EngineEvent[];
-  readonly stopping: AbortController;
-  readonly deadline: AbortController;
-}
-
-/** The dispatcher of one handler, without a broker. */
-function bench(
+/** The dispatcher of one handler of batches. */
+const bench = (
   handle: (payloads: any[], batch: BatchContext) => unknown,
   options: Partial<BatchHandlerOptions> = {},
   parts: Partial<DispatcherParts> = {},
-): Bench {
-  const events: EngineEvent[] = [];
-  const [stopping, deadline] = [new AbortController(), new AbortController()];
-  const { handle: dispatch, resize } = createDispatcher({
-    options: resolveHandlerOptions(
-      { batch: { size: 3, wait: 5 }, retry: { attempts: 3, backoff: { initial: 0 } }, ...options },
-      { group: 'g', ordered: false, transport: 'memory', label: 'handler' },
-    ),
-    source: 't',
-    invoke: handle as Invoke,
-    codec: jsonCodec,
-    maxBodySize: 1_000,
-    maxHold: Number.POSITIVE_INFINITY,
-    maxDelay: Number.POSITIVE_INFINITY,
-    clock: systemClock,
-    observe: (event) => events.push(event),
-    opening: () => undefined,
-    stopping: stopping.signal,
-    deadline: deadline.signal,
-    excused: () => false,
-    limited: createTimeLimit(systemClock, deadline.signal),
-    ...parts,
-  });
-  return { dispatch, resize, events, stopping, deadline };
-}
+): Bench =>
+  dispatcherOf(
+    handle,
+    { batch: { size: 3, wait: 5 }, retry: { attempts: 3, backoff: { initial: 0 } }, ...options },
+    parts,
+  );
 
 let ids = 0;
 

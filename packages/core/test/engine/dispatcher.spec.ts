@@ -1,41 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { systemClock, type Delivery } from '../../src/contract/index.js';
+import type { Delivery } from '../../src/contract/index.js';
 import { deferred, type Deferred } from '../../src/engine/deferred.js';
-import { createDispatcher, type DispatcherParts } from '../../src/engine/dispatcher.js';
-import { resolveHandlerOptions, type HandlerOptions } from '../../src/engine/handler-options.js';
-import { jsonCodec, type EngineEvent } from '../../src/engine/index.js';
-import { createTimeLimit } from '../../src/engine/time-limit.js';
-
-function dispatching(
-  invoke: DispatcherParts['invoke'],
-  options: HandlerOptions,
-  opening: DispatcherParts['opening'] = () => undefined,
-) {
-  const events: EngineEvent[] = [];
-  const { signal: deadline } = new AbortController();
-  const { handle } = createDispatcher({
-    options: resolveHandlerOptions(options, {
-      group: 'g',
-      ordered: false,
-      transport: 'memory',
-      label: 'handler',
-    }),
-    source: 't',
-    invoke,
-    codec: jsonCodec,
-    maxBodySize: 1_000,
-    maxHold: Number.POSITIVE_INFINITY,
-    maxDelay: Number.POSITIVE_INFINITY,
-    clock: systemClock,
-    observe: (event) => events.push(event),
-    opening,
-    stopping: new AbortController().signal,
-    deadline,
-    excused: () => false,
-    limited: createTimeLimit(systemClock, deadline),
-  });
-  return { handle, events };
-}
+import { dispatcherOf } from '../support/dispatcher.js';
 
 const delivery = (payload: string): Delivery => ({
   attempt: 1,
@@ -55,16 +21,16 @@ describe('a delivery', () => {
   it('that waits for the application to open is not overtaken by one that comes as it opens', async () => {
     let opening: Deferred<void> | undefined = deferred();
     const handled: unknown[] = [];
-    const { handle } = dispatching(
+    const { dispatch } = dispatcherOf(
       (payload) => void handled.push(payload),
       { ordered: true },
-      () => opening?.promise,
+      { opening: () => opening?.promise },
     );
-    const before = ['first', 'second'].map((payload) => handle(delivery(payload)));
+    const before = ['first', 'second'].map((payload) => dispatch(delivery(payload)));
     expect(handled).toEqual([]);
     opening.resolve();
     opening = undefined;
-    await Promise.all([...before, handle(delivery('third'))]);
+    await Promise.all([...before, dispatch(delivery('third'))]);
     expect(handled).toEqual(['first', 'second', 'third']);
   });
 
@@ -77,8 +43,8 @@ describe('a delivery', () => {
     const fails = (): never => {
       throw new Error('wrong');
     };
-    const { handle, events } = dispatching(fails, { retry: { never: [Undecided] } });
-    expect(await handle(delivery('m1'))).toMatchObject({
+    const { dispatch, events } = dispatcherOf(fails, { retry: { never: [Undecided] } });
+    expect(await dispatch(delivery('m1'))).toMatchObject({
       type: 'retry',
       delay: 60_000,
       failure: { message: 'this class cannot be asked' },

@@ -1,36 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import { systemClock, type Delivery, type DeliveryHandler } from '../../src/contract/index.js';
-import { createDispatcher, type Invoke } from '../../src/engine/dispatcher.js';
-import { resolveHandlerOptions, type HandlerOptions } from '../../src/engine/handler-options.js';
-import { jsonCodec, type BatchContext, type MessageContext } from '../../src/engine/index.js';
+import type { Delivery, DeliveryHandler } from '../../src/contract/index.js';
+import type { HandlerOptions } from '../../src/engine/handler-options.js';
+import type { BatchContext, MessageContext } from '../../src/engine/index.js';
 import { deferred } from '../../src/engine/deferred.js';
-import { createTimeLimit } from '../../src/engine/time-limit.js';
+import { dispatcherOf } from '../support/dispatcher.js';
 
 /** The dispatcher of one handler, as a transport sees it that moves deliveries to other processes. */
 function dispatching(
   invoke: (payload: any, context: any) => unknown,
   options: HandlerOptions,
 ): DeliveryHandler {
-  const deadline = new AbortController().signal;
-  return createDispatcher({
-    options: resolveHandlerOptions(
-      { retry: { attempts: 3, backoff: { initial: '1h' } }, ...options },
-      { group: 'g', ordered: false, transport: 'memory', label: 'handler' },
-    ),
-    source: 't',
-    invoke: invoke as Invoke,
-    codec: jsonCodec,
-    maxBodySize: 1_000,
-    maxHold: Number.POSITIVE_INFINITY,
-    maxDelay: Number.POSITIVE_INFINITY,
-    clock: systemClock,
-    observe: () => {},
-    opening: () => undefined,
-    stopping: new AbortController().signal,
-    deadline,
-    excused: () => false,
-    limited: createTimeLimit(systemClock, deadline),
-  }).handle;
+  return dispatcherOf(invoke, { retry: { attempts: 3, backoff: { initial: '1h' } }, ...options }).dispatch;
 }
 
 /** Deliveries of one partition: it can be given up, and it can be lost. */
