@@ -161,7 +161,7 @@ describe('a batch', () => {
 
   it('of what killed its process, or is tried for the last time, holds nothing else', async () => {
     const batches: unknown[][] = [];
-    const { dispatch } = bench((payloads) => void batches.push(payloads), { batch: { size: 3, wait: 5 } });
+    const { dispatch } = bench((payloads) => void batches.push(payloads), { batch: { size: 3, wait: '1h' } });
     await Promise.all([
       dispatch(delivery('"killer"', { deaths: 1 })),
       dispatch(delivery(1)),
@@ -241,14 +241,14 @@ describe('a batch', () => {
         const { id, correlationId } = currentCause()!;
         causes.push([id, correlationId]);
       },
-      { batch: { size: 2, wait: 50 } },
+      { batch: { size: 2, wait: '1h' } },
     );
     await Promise.all([
       dispatch(delivery(1, { correlationId: 'c' })),
       dispatch(delivery(2, { correlationId: 'c' })),
     ]);
     await Promise.all([dispatch(delivery(1, { correlationId: 'c' })), dispatch(delivery(2))]);
-    await dispatch(delivery(1, { id: 'alone', correlationId: 'c' }));
+    await dispatch(delivery(1, { id: 'alone', correlationId: 'c', deaths: 1 }));
     expect(causes).toEqual([
       [undefined, 'c'],
       [undefined, undefined],
