@@ -150,6 +150,43 @@ describe('memory', () => {
     await transport.close();
   });
 
+  it('refuses what would go to a queue whose name is that of a subscription, however late it would go', async () => {
+    const transport = await open(memory());
+    await transport.subscribe(to('order.placed', 'billing'), collector().handle);
+    const queue = { destination: { kind: 'queue', name: 'billing.order.placed' } } as const;
+    for (const delay of [0, 60_000])
+      await expect(transport.publish(message('', '1', { ...queue, delay }), never)).rejects.toMatchObject({
+        code: 'TOPOLOGY',
+      });
+    await transport.close();
+  });
+
+  it('keeps the name of a queue for what goes to it later', async () => {
+    const transport = await open(memory());
+    const queue = { destination: { kind: 'queue', name: 'billing.order.placed' } } as const;
+    await transport.publish(message('', '1', { ...queue, delay: 60_000 }), never);
+    await expect(
+      transport.subscribe(to('order.placed', 'billing'), collector().handle),
+    ).rejects.toMatchObject({ code: 'TOPOLOGY' });
+    await transport.close();
+  });
+
+  it('restores no dead letter once it is closed', async () => {
+    const transport = await open(memory({ maxMessages: 1 }));
+    const subscription = to('t', 'g');
+    await transport.subscribe(subscription, collector().handle);
+    await transport.close();
+    await expect(
+      transport.deadLetters.restore(subscription, {
+        message: message('t'),
+        failure: { name: 'Error', message: 'failed', at: 0 },
+        attempts: 1,
+        group: 'g',
+        firstFailedAt: 0,
+      }),
+    ).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
   it('rejects publishes that wait for room when it closes', async () => {
     const transport = await open(memory({ maxMessages: 1 }));
     const queue = { destination: { kind: 'queue', name: 'work' } } as const;

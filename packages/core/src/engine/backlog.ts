@@ -51,7 +51,8 @@ export function createBacklogs(
 
   return () => {
     const now = clock.now();
-    if (!last || now - last.at >= FRESH) last = { at: now, answer: Promise.all(subscriptions().map(ask)) };
+    if (!last || Math.abs(now - last.at) >= FRESH)
+      last = { at: now, answer: Promise.all(subscriptions().map(ask)) };
     return last.answer;
   };
 }

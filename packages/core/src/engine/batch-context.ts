@@ -1,4 +1,5 @@
 import type { MessageContext } from './message-context.js';
+import type { Time } from './time-limit.js';
 
 /** How a handler of batches says what becomes of one message. */
 export interface BatchDecisions {
@@ -24,19 +25,23 @@ export class BatchContext {
   /** The topic, pattern or queue as the handler names it; `messages` tell the topic of each. */
   readonly topic: string;
   readonly group: string;
-  /** Aborts when the handler's time is up or the application's drain time has passed. */
-  readonly signal: AbortSignal;
+  readonly #time: Pick<Time, 'signal'>;
   readonly #decisions: BatchDecisions;
 
   constructor(
     messages: readonly MessageContext[],
-    own: { topic: string; group: string; signal: AbortSignal; decisions: BatchDecisions },
+    own: { topic: string; group: string; time: Pick<Time, 'signal'>; decisions: BatchDecisions },
   ) {
     this.messages = messages;
     this.topic = own.topic;
     this.group = own.group;
-    this.signal = own.signal;
+    this.#time = own.time;
     this.#decisions = own.decisions;
+  }
+
+  /** Aborts when the handler's time is up or the application's drain time has passed. */
+  get signal(): AbortSignal {
+    return this.#time.signal;
   }
 
   /**

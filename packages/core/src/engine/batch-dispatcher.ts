@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { setMaxListeners } from 'node:events';
 import type { Delivery, Settlement } from '../contract/index.js';
 import { BatchContext } from './batch-context.js';
@@ -7,6 +8,7 @@ import { createGathering, type Gathered } from './gathering.js';
 import { retriesInPlace, type ResolvedBatchOptions } from './handler-options.js';
 import { MessageContext } from './message-context.js';
 import { createSettling, type Attempt } from './settling.js';
+import type { Time } from './time-limit.js';
 
 interface Entry extends Attempt, Gathered {
   readonly resolve: (settlement: Settlement) => void;
@@ -17,6 +19,9 @@ type Outcome = { readonly failed: false } | { readonly failed: true; readonly er
 
 /** Notes how a message ended. */
 type Know = (entry: Entry, outcome: Outcome) => undefined;
+
+/** Made for who asks for it. */
+type SignalOfTime = Pick<Time, 'signal'>;
 
 interface Decoded {
   readonly entry: Entry;
@@ -29,13 +34,27 @@ const DONE: Outcome = { failed: false };
  * Aborts with either, until `ended` does. Not `AbortSignal.any`: on Node 20 that leaves something behind with a signal
  * that lives as long as a partition does.
  */
-function either(one: AbortSignal, other: AbortSignal, ended: AbortController): AbortSignal {
+function eitherOf(one: AbortSignal, other: AbortSignal, ended: AbortSignal): AbortSignal {
   const controller = new AbortController();
-  const until = { once: true, signal: ended.signal };
-  for (const signal of [one, other])
-    signal.addEventListener('abort', () => controller.abort(signal.reason), until);
-  if (other.aborted) controller.abort(other.reason);
+  setMaxListeners(0, one, ended);
+  for (const signal of [one, other]) {
+    // Where the handler listens is where it hears, be it the broker that says so.
+    const abort = AsyncResource.bind(() => controller.abort(signal.reason));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true, signal: ended });
+  }
   return controller.signal;
+}
+
+/** The time of a batch, as one of its messages has it, which may be lost before. */
+function timeOf(batch: SignalOfTime, { lost }: Delivery, ended: AbortSignal): SignalOfTime {
+  if (!lost) return batch;
+  let signal: AbortSignal | undefined;
+  return {
+    get signal() {
+      return (signal ??= eitherOf(batch.signal, lost, ended));
+    },
+  };
 }
 
 /** Gathers deliveries, hands them over together, and settles each by itself. */
@@ -73,17 +92,19 @@ export function createBatchDispatcher(
     deaths > 0 || (attempt > 1 && attempt >= options.retry.attempts);
 
   /** Starts every batch that there is a slot for; the timer brings the next one that time completes. */
-  function startBatches(): void {
+  function startBatches(now = clock.now()): void {
     timer?.cancel();
     timer = undefined;
     while (running < concurrency) {
-      const next = gathering.next(clock.now());
+      const next = gathering.next(now);
       if ('batch' in next) {
         void run(next.batch);
         continue;
       }
-      if (next.at !== undefined)
-        timer = { at: next.at, cancel: clock.schedule(startBatches, next.at - clock.now()) };
+      const { at } = next;
+      if (at === undefined) return;
+      // Its time has come whatever the clock says by then, which may have been set back.
+      timer = { at, cancel: clock.schedule(() => startBatches(Math.max(at, clock.now())), at - now) };
       return;
     }
   }
@@ -94,10 +115,11 @@ export function createBatchDispatcher(
     if (entry.alone || gathering.waiting >= size || !timer || timer.at > entry.since + wait) startBatches();
   }
 
-  /** Back among those that wait, in its old place. */
-  function again(entry: Entry, attempt: number, since: number): void {
-    if (!settling.mayBegin(entry.delivery)) entry.resolve(settling.release({ ...entry, attempt }));
-    else gathering.add({ ...entry, attempt, since, alone: goesAlone(entry.delivery, attempt) });
+  /** Back among those that wait, in its old place, if it may; answers whether. */
+  function again(entry: Entry, attempt: number, since: number): boolean {
+    if (!settling.mayBegin(entry.delivery)) return false;
+    gathering.add({ ...entry, attempt, since, alone: goesAlone(entry.delivery, attempt) });
+    return true;
   }
 
   /** Without those that are poison, of which that is known now. */
@@ -114,14 +136,13 @@ export function createBatchDispatcher(
     return all.filter((each) => each !== undefined);
   }
 
-  async function callHandler(batch: readonly Decoded[], signal: AbortSignal, know: Know): Promise<void> {
+  async function callHandler(batch: readonly Decoded[], time: SignalOfTime, know: Know): Promise<void> {
     const entries = new Map<MessageContext, Entry>();
     const ended = new AbortController();
-    setMaxListeners(0, signal, ended.signal);
     for (const { entry } of batch) {
       const { attempt, receivedAt, delivery } = entry;
-      const own = delivery.lost ? either(signal, delivery.lost, ended) : signal;
-      entries.set(new MessageContext(delivery, { group, attempt, receivedAt, time: { signal: own } }), entry);
+      const own = timeOf(time, delivery, ended.signal);
+      entries.set(new MessageContext(delivery, { group, attempt, receivedAt, time: own }), entry);
     }
     const decide = (message: MessageContext, outcome: Outcome): void => {
       const entry = entries.get(message);
@@ -131,7 +152,7 @@ export function createBatchDispatcher(
     const context = new BatchContext([...entries.keys()], {
       topic: parts.source,
       group,
-      signal,
+      time,
       decisions: {
         done: (message) => decide(message, DONE),
         fail: (message, error) => decide(message, { failed: true, error }),
@@ -164,7 +185,7 @@ export function createBatchDispatcher(
       limited(options.timeout, async (time) => {
         const batch = await decoded(entries, know);
         if (stopping.aborted || time.over) return;
-        if (batch.length > 0) await callHandler(batch, time.signal, know);
+        if (batch.length > 0) await callHandler(batch, time, know);
         rest(DONE);
       });
     try {
@@ -201,20 +222,25 @@ export function createBatchDispatcher(
         const outcome = outcomes.get(entry);
         if (entry.key !== undefined && held.has(entry.key) && outcome && !outcome.failed) {
           // Its turn is behind the one that is tried again, whatever the handler made of it before its turn.
-          settling.release(entry);
-          again(entry, entry.attempt, clock.now());
+          const released = settling.release(entry);
+          if (!again(entry, entry.attempt, clock.now())) entry.resolve(released);
           continue;
         }
         const settlement = settlementOf(entry, outcome, began);
         if (settlement.type !== 'retry' || !inPlace) entry.resolve(settlement);
         else {
           if (entry.key !== undefined) held.add(entry.key);
-          again(entry, entry.attempt + 1, clock.now() + settlement.delay);
+          const attempt = entry.attempt + 1;
+          if (!again(entry, attempt, clock.now() + settlement.delay))
+            entry.resolve(settling.release({ ...entry, attempt }));
         }
       }
     } catch (error) {
-      // Nothing above is meant to throw; what is settled already stays so.
-      for (const entry of batch) entry.resolve(settling.afterDefect(entry.delivery, error));
+      // Nothing above is meant to throw; what is settled already stays so. Of the rest it is not known what waits again.
+      for (const entry of batch) {
+        const settlement = settling.afterDefect(entry, error);
+        entry.resolve(inPlace ? { type: 'release' } : settlement);
+      }
     }
     gathering.end(batch);
     running -= 1;

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { HandlerTimeoutError, type Clock } from '../contract/index.js';
 
 /**
@@ -95,18 +96,21 @@ export function watchCircuit({ breaker, probe, every, clock, opened, closed }: C
     later(ask);
   };
 
+  const onBreak = (): void => {
+    mistaken = false;
+    // It opens anew, too, when it let a probe through that failed.
+    if (state === 'closed') open();
+  };
+  const onReset = (): void => {
+    if (state !== 'open') return;
+    // One that counts some errors alone takes any other for a success, a probe's that has run too long included.
+    if (failing.has(breaker)) mistaken = true;
+    else close();
+  };
+  // What fails is a handler: what is probed from then on is no part of the message that it handles.
   const listeners = [
-    breaker.onBreak(() => {
-      mistaken = false;
-      // It opens anew, too, when it let a probe through that failed.
-      if (state === 'closed') open();
-    }),
-    breaker.onReset(() => {
-      if (state !== 'open') return;
-      // One that counts some errors alone takes any other for a success, a probe's that has run too long included.
-      if (failing.has(breaker)) mistaken = true;
-      else close();
-    }),
+    breaker.onBreak(AsyncResource.bind(onBreak)),
+    breaker.onReset(AsyncResource.bind(onReset)),
   ];
   if (breaker.state) open();
 

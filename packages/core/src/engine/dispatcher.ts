@@ -69,8 +69,9 @@ function createSingleDispatcher(parts: DispatcherParts): Dispatcher {
 
   async function attemptOnce(delivery: Delivery, attempt: number, receivedAt: number): Promise<Settlement> {
     const about = { delivery, attempt, receivedAt };
-    const opening = parts.opening();
-    if (opening) await opening;
+    // Also where there is nothing to wait for: until Node 24, `enterWith` of an AsyncLocalStorage changes the store of all
+    // that begins in the same turn, and the next message is none of it.
+    await parts.opening();
     // Elsewhere the transport hands over no more than there are slots; in place it holds what waits, too. What is to
     // leave takes none: it does not begin.
     const leave = inPlace ? await slots.take(0, delivery.leaving).catch(() => undefined) : undefined;

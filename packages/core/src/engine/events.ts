@@ -46,7 +46,10 @@ export type EngineEvent =
   /** Thrown away on purpose: `Discard`, `deadLetter: false`, or the last failure of a broadcast. */
   | ({ readonly type: 'discarded' } & Failed)
   | ({ readonly type: 'expired' } & Handling)
-  /** Returned to the broker; with the error, where a handler failed and that is not the message's fault. */
+  /**
+   * Returned to the broker, or behind one of its key that is tried again; with the error, where a handler failed and that is
+   * not the message's fault.
+   */
   | ({ readonly type: 'released' } & Handling & Partial<Pick<Failed, 'error' | 'duration'>>);
 
 export type Observer = (event: EngineEvent) => void;

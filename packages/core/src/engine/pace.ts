@@ -14,8 +14,8 @@ export function createPace(perSecond: number, clock: Clock): Pace {
   let due = Number.NEGATIVE_INFINITY;
   return (signal) => {
     const now = clock.now();
-    // Time in which nothing was asked for is not made up for.
-    due = Math.max(due + step, now);
+    // Time in which nothing was asked for is not made up for, nor is a clock waited for that was set back.
+    due = Math.max(Math.min(due, now + AHEAD) + step, now);
     return due - now < AHEAD ? undefined : wait(due - now, clock, signal);
   };
 }

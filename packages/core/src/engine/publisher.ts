@@ -241,10 +241,13 @@ export function createPublisher(parts: PublisherParts): Publisher {
     let leave: (() => void) | undefined;
     try {
       const message = isContract(target) ? await withinSignal(checked(composed, target), signal) : composed;
-      stage = 'room';
       const { byteLength } = message.body;
-      leave = room.enter(byteLength) ?? (await room.take(byteLength, signal));
-      // Room that becomes free as the time ends is of no use: the message would be sent, and its outcome never known.
+      leave = room.enter(byteLength);
+      if (!leave) {
+        stage = 'room';
+        leave = await room.take(byteLength, signal);
+      }
+      // What could begin only as the time ends would be sent, and its outcome never known.
       if (clock.now() - began >= parts.timeout * 0.9) throw TIME_IS_UP;
       const starting = parts.starting();
       if (starting) {

@@ -68,7 +68,7 @@ export interface Settling {
   afterFailure(about: Attempt, thrown: unknown, began?: number): Settlement;
   release(about: Attempt): Settlement;
   /** The engine itself failed: the message stays with the broker, and does not come back at once. */
-  afterDefect(delivery: Delivery, error: unknown): Settlement;
+  afterDefect(about: Attempt, error: unknown): Settlement;
 }
 
 /** Looks as its cause does, for whoever looks on. */
@@ -86,7 +86,7 @@ const poison = (cause: unknown): never => {
   throw new PoisonError(cause);
 };
 
-/** Milliseconds until a message comes again over which the engine itself failed. */
+/** Milliseconds, where it can wait so long, until a message comes again over which the engine itself failed. */
 const DEFECT_DELAY = 60_000;
 
 const ACKNOWLEDGE: Settlement = { type: 'acknowledge' };
@@ -109,11 +109,15 @@ export function createSettling(parts: SettlingParts): Settling {
     return { type: 'release' };
   }
 
+  /** How long it can wait for its next attempt. */
+  const longestDelay = ({ receivedAt }: Attempt): number =>
+    inPlace ? Math.max(0, parts.maxHold - (clock.now() - receivedAt)) : parts.maxDelay;
+
   function decide(about: Attempt, thrown: unknown, began?: number): Settlement {
     // Whatever a handler throws that was told to stop: it had no fair attempt.
     const { deaths, lost } = about.delivery;
     if (parts.deadline.aborted || lost?.aborted) return release(about);
-    const { attempt, receivedAt } = about;
+    const { attempt } = about;
     const error = thrown instanceof PoisonError ? thrown.cause : thrown;
     const duration = began === undefined ? undefined : clock.now() - began;
     const final =
@@ -134,32 +138,27 @@ export function createSettling(parts: SettlingParts): Settling {
     }
     const delay = Math.min(
       error instanceof RetryLater ? error.delay : delayAfter(options.retry, attempt),
-      inPlace ? Math.max(0, parts.maxHold - (clock.now() - receivedAt)) : parts.maxDelay,
+      longestDelay(about),
     );
     observe({ type: 'retried', ...handling(about), error, duration, delay });
     return { type: 'retry', delay, failure };
   }
 
-  const afterDefect = (delivery: Delivery, error: unknown): Settlement => {
+  const afterDefect: Settling['afterDefect'] = (about, error) => {
     observe({
       type: 'warning',
-      message: `message ${delivery.message.id} could not be dispatched: the engine failed`,
+      message: `message ${about.delivery.message.id} could not be dispatched: the engine failed`,
       error,
     });
-    return inPlace
-      ? { type: 'release' }
-      : {
-          type: 'retry',
-          delay: parts.maxDelay === 0 ? 0 : DEFECT_DELAY,
-          failure: failureOf(error, clock.now()),
-        };
+    const delay = Math.min(DEFECT_DELAY, longestDelay(about));
+    return { type: 'retry', delay, failure: failureOf(error, clock.now()) };
   };
 
   const afterFailure: Settling['afterFailure'] = (about, thrown, began) => {
     try {
       return decide(about, thrown, began);
     } catch (error) {
-      return afterDefect(about.delivery, error);
+      return afterDefect(about, error);
     }
   };
 

@@ -106,17 +106,20 @@ export function createSubscription(parts: SubscriptionParts): SubscriptionHere {
   const subscribe = (): Promise<void> => outside.runInAsyncScope(take);
 
   async function take(): Promise<void> {
-    stopping = new AbortController();
+    const mine = new AbortController();
+    stopping = mine;
     const dispatcher = createDispatcher({
       ...parts,
       options,
       source: id.source.name,
       maxHold: transport.capabilities.maxHold,
       maxDelay: transport.capabilities.maxDelay,
-      stopping: stopping.signal,
+      stopping: mine.signal,
       excused: () => open.size > 0,
     });
     const consumer = await transport.subscribe(told(options), dispatcher.handle);
+    // Stopped while it began, by who could not wait for it.
+    if (mine.signal.aborted) return consumer.stop();
     running = { consumer, dispatcher };
     loss = undefined;
     changed();

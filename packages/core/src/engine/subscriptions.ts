@@ -144,6 +144,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
       );
     },
     async start() {
+      if (state === 'stopped') throw new ClosedError('the application was stopped while it started');
       const results = await Promise.allSettled(all().map((subscription) => subscription.start()));
       for (const result of results) if (result.status === 'rejected') throw result.reason;
       if (state === 'new') state = 'started';

@@ -83,6 +83,7 @@ export function deadLettersOf(hub: Hub, environment: Environment, closed: AbortS
     redrive: (id, taking) => take(id, taking, ({ queue, letter }) => queue.push(letter.message)),
     purge: (id, taking) => take(id, taking, () => {}),
     async restore(id, { origin, message, failure, attempts, group, firstFailedAt }, signal) {
+      closed.throwIfAborted();
       signal?.throwIfAborted();
       const queue = existing(id);
       if (origin !== undefined && origin !== nameOf(id))

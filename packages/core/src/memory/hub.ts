@@ -28,10 +28,10 @@ export interface Hub {
   ): SubscriptionQueue;
   /** The queue of a subscription, if there is one. */
   find(place: Place, subscription: SubscriptionId): SubscriptionQueue | undefined;
-  /** Hands a message to every subscription that exists now, or to its queue. */
+  /** Hands a message to every subscription that exists now, or to its queue, which was prepared. Never throws. */
   route(place: Place, message: Message): void;
-  /** Refuses a destination that is not there and may not be created. */
-  checkDestination(place: Place, destination: Destination): void;
+  /** Sees to it that a destination is there, or refuses it. */
+  prepare(place: Place, destination: Destination): void;
   remove(place: Place, queue: SubscriptionQueue): void;
 }
 
@@ -99,21 +99,20 @@ export function createHub(maxMessages: number): Hub {
         );
       return create(place, subscription, false);
     },
-    checkDestination(place, destination) {
+    prepare(place, destination) {
       destinationName(place.namespace, destination);
-      if (destination.kind === 'topic' || place.topology === 'create' || find(place, queueId(destination)))
-        return;
-      throw new PublishRejectedError(
-        `queue '${destination.name}' does not exist on the in-memory broker, and topology '${place.topology}' creates nothing`,
-      );
+      const id = queueId(destination);
+      if (destination.kind === 'topic' || find(place, id)) return;
+      if (place.topology !== 'create')
+        throw new PublishRejectedError(
+          `queue '${destination.name}' does not exist on the in-memory broker, and topology '${place.topology}' creates nothing`,
+        );
+      // Now, and not when a message goes in after its delay, when its name might be another's.
+      create(place, id, false);
     },
     route(place, message) {
       const { destination } = message;
-      if (destination.kind === 'queue') {
-        const id = queueId(destination);
-        (find(place, id) ?? create(place, id, false)).push(message);
-        return;
-      }
+      if (destination.kind === 'queue') return find(place, queueId(destination))!.push(message);
       for (const queue of routesOf(spaceOf(place))(destination.name)) queue.push(message);
     },
     remove(place, queue) {

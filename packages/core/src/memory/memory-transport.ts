@@ -94,7 +94,7 @@ export function openMemory(hub: Hub, environment: Environment): Transport {
         throw new MessageTooLargeError(
           `the body has ${message.body.byteLength} bytes: the in-memory broker takes ${capabilities.maxBodySize}`,
         );
-      hub.checkDestination(environment, message.destination);
+      hub.prepare(environment, message.destination);
       const own = copyOf(message);
       const { delay } = message;
       if (hub.room.open) return accept(own, delay);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Subscription, Transport } from '@nest-messaging/core/contract';
 import { createBacklogs } from '../../src/engine/backlog.js';
+import { clockSetBack } from '../support/clock-set-back.js';
 import { virtualClock } from '../../../testing/src/virtual-clock.js';
 
 const subscription: Subscription = {
@@ -42,6 +43,20 @@ describe('backlogs', () => {
     await clock.advance(4_999);
     expect(await messages()).toBe(1);
     await clock.advance(1);
+    expect(await messages()).toBe(2);
+  });
+
+  it('are asked for anew where the clock was set back', async () => {
+    const { clock, setBack } = clockSetBack();
+    let asked = 0;
+    const backlogs = createBacklogs(
+      telling(async () => ++asked),
+      () => [subscription],
+      clock,
+    );
+    const messages = async () => (await backlogs())[0]!.messages;
+    expect(await messages()).toBe(1);
+    setBack(60_000);
     expect(await messages()).toBe(2);
   });
 });

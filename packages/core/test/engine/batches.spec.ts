@@ -5,6 +5,8 @@ import { currentCause } from '../../src/engine/current-message.js';
 import { deferred } from '../../src/engine/deferred.js';
 import type { BatchHandlerOptions } from '../../src/engine/handler-options.js';
 import type { BatchContext } from '../../src/engine/index.js';
+import { turns } from '../../../testing/src/virtual-clock.js';
+import { clockSetBack } from '../support/clock-set-back.js';
 import { dispatcherOf, type Bench } from '../support/dispatcher.js';
 
 /** The dispatcher of one handler of batches. */
@@ -217,6 +219,38 @@ describe('a batch', () => {
     expect(events.map(({ type }) => type)).toEqual(['released', 'released']);
   });
 
+  it('is handed over in time whatever becomes of the clock', async () => {
+    const { clock, passing, setBack } = clockSetBack();
+    const { dispatch } = bench(() => undefined, { batch: { size: 2, wait: '1s' } }, { clock });
+    const settling = dispatch(delivery(1));
+    await turns();
+    setBack(3_600_000);
+    await passing.advance(1_000);
+    expect(await settling).toEqual({ type: 'acknowledge' });
+  });
+
+  it('hears of its end where its handler listens', async () => {
+    const heard: unknown[] = [];
+    const lost = [new AbortController(), new AbortController()] as const;
+    const { dispatch, deadline } = bench(
+      (_, { signal, messages }) => {
+        signal.addEventListener('abort', () => heard.push(currentCause()?.correlationId));
+        for (const each of messages)
+          each.signal.addEventListener('abort', () => heard.push(currentCause()?.correlationId));
+        lost[0].abort();
+        return new Promise(() => {});
+      },
+      { batch: { size: 2 } },
+    );
+    const settling = Promise.all(
+      lost.map(({ signal }) => dispatch({ ...delivery(1, { correlationId: 'c' }), lost: signal })),
+    );
+    while (heard.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    deadline.abort();
+    await settling;
+    expect(heard).toEqual(['c', 'c', 'c']);
+  });
+
   it('that runs at the deadline is released, but for what was done', async () => {
     const began = deferred();
     const { dispatch, deadline } = bench(
@@ -297,6 +331,25 @@ describe('a batch in order', () => {
       ['a2', 1],
       ['a1', 3],
       ['a2', 1],
+    ]);
+  });
+
+  it('tells once that it is released, also of what stood behind as its subscription stopped', async () => {
+    const { dispatch, events, stopping } = bench(
+      (_, batch) => {
+        batch.fail(batch.messages[0]!, new Error('not yet'));
+        stopping.abort();
+      },
+      { ordered: true, batch: { size: 2 } },
+    );
+    const settled = await Promise.all([dispatch(ordered('a1')), dispatch(ordered('a2'))]);
+    expect(types(settled)).toEqual(['release', 'release']);
+    expect(events.map(({ type }) => type)).toEqual([
+      'attempted',
+      'attempted',
+      'retried',
+      'released',
+      'released',
     ]);
   });
 

@@ -1,6 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
 import type { Delivery } from '../../src/contract/index.js';
 import { deferred, type Deferred } from '../../src/engine/deferred.js';
+import { turns, virtualClock } from '../../../testing/src/virtual-clock.js';
 import { dispatcherOf } from '../support/dispatcher.js';
 
 const delivery = (payload: string): Delivery => ({
@@ -34,6 +36,18 @@ describe('a delivery', () => {
     expect(handled).toEqual(['first', 'second', 'third']);
   });
 
+  it('knows nothing of what a handler before it has entered', async () => {
+    const tenant = new AsyncLocalStorage<unknown>();
+    const found: unknown[] = [];
+    const { dispatch } = dispatcherOf((payload) => {
+      found.push(tenant.getStore());
+      tenant.enterWith(payload);
+    }, {});
+    await Promise.all([dispatch(delivery('first')), dispatch(delivery('second'))]);
+    await dispatch(delivery('third'));
+    expect(found).toEqual([undefined, undefined, undefined]);
+  });
+
   it('stays with the broker, and does not come back at once, where the engine cannot tell what its failure is', async () => {
     class Undecided extends Error {
       static override [Symbol.hasInstance](): boolean {
@@ -53,5 +67,26 @@ describe('a delivery', () => {
       type: 'warning',
       message: 'message m1 could not be dispatched: the engine failed',
     });
+  });
+
+  it('that waits in its place is not tried over and over where the engine cannot tell what its failure is', async () => {
+    class Undecided extends Error {
+      static override [Symbol.hasInstance](): boolean {
+        throw new Error('this class cannot be asked');
+      }
+    }
+    const clock = virtualClock();
+    let attempts = 0;
+    const fails = (): void => {
+      if (++attempts < 3) throw new Error('wrong');
+    };
+    const { dispatch } = dispatcherOf(fails, { ordered: true, retry: { never: [Undecided] } }, { clock });
+    const settling = dispatch(delivery('m1'));
+    for (const minute of [1, 2]) {
+      await turns();
+      expect(attempts).toBe(minute);
+      await clock.advance(60_000);
+    }
+    expect(await settling).toEqual({ type: 'acknowledge' });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createPace } from '../../src/engine/pace.js';
+import { clockSetBack } from '../support/clock-set-back.js';
 import { virtualClock } from '../../../testing/src/virtual-clock.js';
 
 describe('a pace', () => {
@@ -33,6 +34,17 @@ describe('a pace', () => {
     await clock.advance(60_000);
     expect(pace(undefined)).toBeUndefined();
     expect(pace(undefined)).toBeDefined();
+  });
+
+  it('does not wait for a clock that was set back', async () => {
+    const { clock, passing, setBack } = clockSetBack();
+    const pace = createPace(10, clock);
+    expect(pace(undefined)).toBeUndefined();
+    setBack(60_000);
+    const waiting = pace(undefined);
+    expect(passing.nextAt! - passing.now()).toBeLessThanOrEqual(125);
+    passing.advanceToNext();
+    await waiting;
   });
 
   it('gives up waiting with the reason of its signal', async () => {

@@ -11,6 +11,7 @@ import {
 } from '@nest-messaging/core';
 import { circuitBreaker, ConsecutiveBreaker, handleAll, handleType } from 'cockatiel';
 import { deferred } from '../../src/engine/deferred.js';
+import { currentMessage } from '../../src/engine/index.js';
 import { eventually, start } from '../support/application.js';
 
 /** What handlers depend on: a service that can be down, and how often it was called. */
@@ -87,6 +88,24 @@ describe('a subscription whose circuit opens', () => {
     expect(await deadLetters.list({ topic: 'order.placed' })).toEqual({ letters: [] });
     expect(events.map(({ type }) => type)).not.toContain('dead-lettered');
     expect(events.filter(({ type }) => type === 'circuit-opened')).toHaveLength(1);
+  });
+
+  it('is probed on behalf of no message', async () => {
+    const { its, breaker, Charges } = charging();
+    const { app, bus, until } = await start({ providers: [Charges] });
+    const found: unknown[] = [];
+    app.get(Subscriptions).pauseWhileOpen({ topic: 'order.placed' }, breaker, {
+      probe: () => void found.push(currentMessage()),
+      every: 10,
+    });
+    its.down = true;
+    for (let n = 0; n < 3; n++) await bus.publish('order.placed', n);
+    await until('paused');
+    await eventually(
+      async () => found.length,
+      (count) => count > 0,
+    );
+    expect(found[0]).toBeUndefined();
   });
 
   it('uses up no attempt of a message that fails while it is open, were it the last', async () => {

@@ -285,6 +285,21 @@ describe('a publish that the broker does not confirm', () => {
     });
   });
 
+  it('blames its schema, and not the room, where that took the time', async () => {
+    const slow: StandardSchemaV1<unknown, unknown> = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value) => new Promise((resolve) => setTimeout(() => resolve({ value }), 95)),
+      },
+    };
+    const { bus } = await start({}, { publish: { timeout: 100 } });
+    await expect(bus.publish(defineEvent('slow', { schema: slow }), 1)).rejects.toMatchObject({
+      code: 'OVERLOAD',
+      message: expect.stringContaining('the schema did not answer'),
+    });
+  });
+
   it('names to each of those that began together its own messageId', async () => {
     const { bus } = await start({}, { broker: stalled(), publish: { timeout: 250 } });
     const ids = ['m1', 'm2', 'm3'];
