@@ -149,8 +149,16 @@ async function circumstances() {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} × ${cpu?.model.trim()}, ${memory} GiB, ${process.platform} ${release().split('-')[0]}`,
     node: (await runCommand(node, ['--version'])).output.trim().replace(/^v/, ''),
-    commit: (await runCommand('git', ['rev-parse', '--short', 'HEAD'], { cwd: root })).output.trim(),
+    commit: await commit(),
   };
+}
+
+/** What is measured: of code that differs from it, it says so. */
+async function commit() {
+  const git = async (/** @type {string[]} */ ...args) =>
+    (await runCommand('git', args, { cwd: root })).output.trim();
+  const changed = await git('status', '--porcelain', '--', 'packages', 'bench', 'package-lock.json');
+  return `${await git('rev-parse', '--short', 'HEAD')}${changed === '' ? '' : ', changed'}`;
 }
 
 /** What is installed, of what `package.json` asks for. */

@@ -39,9 +39,9 @@ const BROKER: Extent = {
   atATime: 1,
   sizes: SIZES,
   publish: 100_000,
-  awaited: 500,
+  awaited: 1_500,
   endToEnd: 100_000,
-  paced: 1_000,
+  paced: 1_500,
   rate: 500,
   limit: 600_000,
   scale: { rounds: 3, messages: 20_000, subscriptions: SUBSCRIPTIONS, topics: TOPICS },
@@ -61,7 +61,7 @@ const EXTENTS: Record<BrokerName, Extent> = {
     scale: { rounds: 3, messages: 50_000, subscriptions: SUBSCRIPTIONS, topics: TOPICS },
   },
   // As they come, some clients take 44 ms each with 4 KiB: a packet that waits for the acknowledgement of another.
-  rabbitmq: { ...BROKER, awaited: 300 },
+  rabbitmq: { ...BROKER, awaited: 1_000 },
   // A topic is made of files there, and a subscription is a consumer group with connections of its own: nobody has as many
   // in one process.
   kafka: { ...BROKER, scale: { ...BROKER.scale, subscriptions: [1, 10, 100], topics: [1, 100] } },
@@ -72,9 +72,9 @@ const EXTENTS: Record<BrokerName, Extent> = {
     atATime: 1,
     sizes: SIZES,
     publish: 10_000,
-    awaited: 200,
+    awaited: 1_000,
     endToEnd: 6_000,
-    paced: 300,
+    paced: 600,
     rate: 100,
     limit: 600_000,
     scale: { rounds: 3, messages: 2_000, subscriptions: [1, 10, 100], topics: [1, 100] },

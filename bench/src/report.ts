@@ -31,9 +31,9 @@ const grouped = (value: number): string => value.toLocaleString('en');
 
 /** Three digits that say something, two of what is less than one. */
 function short(value: number): string {
-  if (value >= 100) return grouped(Math.round(value));
-  if (value >= 10) return value.toFixed(1);
-  return value >= 1 ? value.toFixed(2) : value.toPrecision(2);
+  if (value >= 99.95) return grouped(Math.round(value));
+  if (value >= 9.995) return value.toFixed(1);
+  return value >= 0.995 ? value.toFixed(2) : value.toPrecision(2);
 }
 
 const spread = ({ median, least, most }: Summary): string =>
@@ -135,21 +135,29 @@ function section(results: Results): string {
   const repeated = new Map<string, number>();
   for (const { name, repeated: count } of rows)
     if (count > 0) repeated.set(name, (repeated.get(name) ?? 0) + count);
-  const reasons = [...new Set(rows.flatMap((row) => Object.values(row.void)))];
+  const reasons = [
+    ...new Set([
+      ...rows.flatMap((row) => Object.values(row.void)),
+      ...results.scale.flatMap((row) => (row.void === undefined ? [] : [row.void])),
+    ]),
+  ];
   return [
     `## ${on}`,
     `${date}, ${machine}, Node ${node}, commit ${commit}. ${extent.rounds} rounds, each of ${grouped(extent.publish)} messages published, ` +
       `${grouped(extent.awaited)} awaited one by one, ${grouped(extent.endToEnd)} end to end, and ${grouped(extent.paced)} at a fixed ` +
       `rate of ${grouped(extent.rate)} a second; the first third of each is not counted. ` +
-      `What is published is the backlog that is consumed, and that memory is measured with.`,
+      (broker === 'memory'
+        ? 'What is published is handled at once, in the same process: there is no backlog to consume, but one that nobody takes, of the smaller messages, to measure memory with.'
+        : 'What is published is the backlog that is consumed, and that memory is measured with.'),
     `![Messages per second](performance/${broker}.svg)`,
     ...extent.sizes.map((size) => ofSize(results, size)),
     `### Goals`,
+    'Each is held at either size, but where it names one.',
     goals(results),
     ...(results.scale.length > 0
       ? [
           '### Scale',
-          `${extent.scale.rounds} rounds of ${grouped(extent.scale.messages)} messages of ${grouped(Math.min(...extent.sizes))} bytes, by the first of ours.`,
+          `${extent.scale.rounds} rounds of ${grouped(extent.scale.messages)} messages of ${grouped(Math.min(...extent.sizes))} bytes, by the first of ours, to topics${broker === 'aws' ? ': through SNS to SQS' : ''}.`,
           scales(results),
         ]
       : []),

@@ -26,6 +26,7 @@ export default {
     receiving(place, HANDS / MOST, async (messages, sqs, QueueUrl) => {
       await Promise.all(messages.map(({ Body }) => handle(JSON.parse(Body!) as Message)));
       const Entries = messages.map(({ ReceiptHandle }, i) => ({ Id: `${i}`, ReceiptHandle }));
-      await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+      const { Failed = [] } = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+      if (Failed.length > 0) throw new Error(`${Failed.length} messages were not deleted`);
     }),
 } satisfies Contestant;

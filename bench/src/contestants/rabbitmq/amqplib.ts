@@ -22,23 +22,28 @@ export const publisherWith =
     };
   };
 
-export default {
-  name: 'amqplib',
-  safety: 'equal',
-  says: `quorum queue behind a topic exchange, confirm channel, persistent, noDelay; a prefetch of ${HANDS}, each acknowledged by itself after the handler`,
-  publisher: publisherWith(),
-  async consumer({ url, name }, handle) {
+/** Acknowledges each by itself after the handler. */
+export const consumerWith =
+  (queue?: Options.AssertQueue, prefetch?: number): Contestant['consumer'] =>
+  async ({ url, name }, handle) => {
     const connection = await connect(url, CONNECTION);
     const channel = await connection.createChannel();
     await channel.assertExchange(EXCHANGE, 'topic');
-    await channel.assertQueue(name, QUORUM);
+    await channel.assertQueue(name, queue);
     await channel.bindQueue(name, EXCHANGE, name);
-    await channel.prefetch(HANDS);
+    if (prefetch !== undefined) await channel.prefetch(prefetch);
     const take = async (delivery: ConsumeMessage): Promise<void> => {
       await handle(JSON.parse(delivery.content.toString()) as Message);
       channel.ack(delivery);
     };
     await channel.consume(name, (delivery) => void (delivery && take(delivery)));
     return { close: () => channel.close().then(() => connection.close()) };
-  },
+  };
+
+export default {
+  name: 'amqplib',
+  safety: 'equal',
+  says: `quorum queue behind a topic exchange, confirm channel, persistent, noDelay; a prefetch of ${HANDS}, each acknowledged by itself after the handler`,
+  publisher: publisherWith(),
+  consumer: consumerWith(QUORUM, HANDS),
 } satisfies Contestant;

@@ -1,35 +1,42 @@
-import { Connection } from 'rabbitmq-client';
-import { HANDS, type Contestant } from '../../contestant.js';
+import { Connection, type ConnectionOptions, type ConsumerProps } from 'rabbitmq-client';
+import type { Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
-import { CONNECTION, EXCHANGE, QUORUM } from './queue.js';
+import { EXCHANGE } from './queue.js';
 
-export default {
+interface Settings {
+  readonly connection?: ConnectionOptions;
+  readonly confirm?: boolean;
+  readonly envelope?: { readonly durable: boolean; readonly mandatory: boolean };
+  readonly consumer?: Partial<ConsumerProps>;
+}
+
+export const rabbitmqClient = (
+  about: Pick<Contestant, 'safety' | 'says'>,
+  { connection: more, confirm, envelope, consumer: own }: Settings,
+): Contestant => ({
   name: 'rabbitmq-client',
-  safety: 'equal',
-  says: `quorum queue behind a topic exchange, confirmed, persistent, noDelay; a prefetch of ${HANDS}, acknowledged after the handler`,
+  ...about,
   async publisher({ url, name }) {
-    const connection = new Connection({ url, ...CONNECTION });
-    const publisher = connection.createPublisher({ confirm: true });
+    const connection = new Connection({ url, ...more });
+    const publisher = connection.createPublisher({ ...(confirm !== undefined && { confirm }) });
     return {
-      send: ([message]) =>
-        publisher.send({ exchange: EXCHANGE, routingKey: name, durable: true, mandatory: true }, message),
+      send: ([message]) => publisher.send({ exchange: EXCHANGE, routingKey: name, ...envelope }, message),
       close: () => publisher.close().then(() => connection.close()),
     };
   },
   async consumer({ url, name }, handle) {
-    const connection = new Connection({ url, ...CONNECTION });
+    const connection = new Connection({ url, ...more });
     const consumer = connection.createConsumer(
       {
         queue: name,
-        queueOptions: { queue: name, ...QUORUM },
         exchanges: [{ exchange: EXCHANGE, type: 'topic', durable: true }],
         queueBindings: [{ exchange: EXCHANGE, routingKey: name }],
-        qos: { prefetchCount: HANDS },
-        concurrency: HANDS,
+        ...own,
+        queueOptions: { queue: name, ...own?.queueOptions },
       },
       ({ body }) => handle(body as Message),
     );
     await new Promise<void>((resolve) => consumer.on('ready', resolve));
     return { close: () => consumer.close().then(() => connection.close()) };
   },
-} satisfies Contestant;
+});
