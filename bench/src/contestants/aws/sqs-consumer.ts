@@ -4,12 +4,18 @@ import type { Message } from '../../message.js';
 import { sendOneByOne } from './one-by-one.js';
 import { makeQueue, prepare, sqsClient } from './queue.js';
 
+export interface Settings {
+  readonly batchSize?: number;
+  /** Whether the handler is given all that was received together, which is then deleted by one request. @default false */
+  readonly batches?: boolean;
+}
+
 /** sqs-consumer, which only takes: what is sent goes through the SDK, one by one. */
 export const sqsConsumer = (
   about: Pick<Contestant, 'safety' | 'says'>,
-  options: { readonly batchSize?: number },
+  { batches = false, ...options }: Settings,
 ): Contestant => ({
-  name: 'sqs-consumer',
+  name: batches ? 'sqs-consumer, batches' : 'sqs-consumer',
   ...about,
   prepare,
   publisher: sendOneByOne,
@@ -19,10 +25,19 @@ export const sqsConsumer = (
       queueUrl: await makeQueue(sqs, place),
       sqs,
       ...options,
-      async handleMessage(message) {
-        await handle(JSON.parse(message.Body!) as Message);
-        return message;
-      },
+      ...(batches
+        ? {
+            async handleMessageBatch(messages) {
+              await Promise.all(messages.map(({ Body }) => handle(JSON.parse(Body!) as Message)));
+              return messages;
+            },
+          }
+        : {
+            async handleMessage(message) {
+              await handle(JSON.parse(message.Body!) as Message);
+              return message;
+            },
+          }),
     });
     // Stopping aborts the request that waits, which is no error of interest.
     consumer.on('error', (error) => consumer.status.isRunning && console.error(error));

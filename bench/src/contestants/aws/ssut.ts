@@ -5,13 +5,14 @@ import type { Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
 import { application } from '../nest.js';
 import { makeQueue, sqsClient, prepare } from './queue.js';
+import type { Settings } from './sqs-consumer.js';
 
 /** `@ssut/nestjs-sqs`, on an sqs-consumer and an sqs-producer of its own. */
 export const ssut = (
   about: Pick<Contestant, 'safety' | 'says'>,
-  options: { readonly batchSize?: number },
+  { batches = false, ...options }: Settings,
 ): Contestant => ({
-  name: '@ssut/nestjs-sqs',
+  name: batches ? '@ssut/nestjs-sqs, batches' : '@ssut/nestjs-sqs',
   ...about,
   prepare,
   async publisher(place) {
@@ -25,16 +26,28 @@ export const ssut = (
     };
   },
   async consumer(place, handle) {
+    const order = ({ Body }: SqsMessage): Promise<void> => handle(JSON.parse(Body!) as Message);
     @Injectable()
     class Orders {
       @SqsMessageHandler(place.name)
       async on(message: SqsMessage): Promise<SqsMessage> {
-        await handle(JSON.parse(message.Body!) as Message);
+        await order(message);
         return message;
+      }
+    }
+    @Injectable()
+    class OrdersInBatches {
+      @SqsMessageHandler(place.name, true)
+      async on(messages: SqsMessage[]): Promise<SqsMessage[]> {
+        await Promise.all(messages.map(order));
+        return messages;
       }
     }
     const sqs = sqsClient(place);
     const consumer = { name: place.name, sqs, queueUrl: await makeQueue(sqs, place), ...options };
-    return application({ imports: [SqsModule.register({ consumers: [consumer] })], providers: [Orders] });
+    return application({
+      imports: [SqsModule.register({ consumers: [consumer] })],
+      providers: [batches ? OrdersInBatches : Orders],
+    });
   },
 });
