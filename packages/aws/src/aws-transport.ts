@@ -3,6 +3,7 @@ import {
   ClosedError,
   ConfigurationError,
   ConnectionError,
+  createTurnstile,
   describeSubscription,
   MessageTooLargeError,
   MessagingError,
@@ -38,7 +39,6 @@ import { relayOn } from './relay.js';
 import { createSending } from './sending.js';
 import { subscribe, type Running } from './subscribe.js';
 import { createTopics, type Topics } from './topics.js';
-import { createTurns } from './turns.js';
 import { createWelcome } from './welcome.js';
 import { toParcel, type Marks, type Parcel } from './wire.js';
 import { delaySeconds, workOn } from './work.js';
@@ -49,6 +49,11 @@ const MAX_DELAY = 7 * 24 * 60 * 60 * 1_000;
 const MAX_HOLD = 11 * 60 * 60 * 1_000;
 /** Messages that wait for the rest of a second in the relay. */
 const RELAYED = 100;
+
+/** A message on its way: it has its place among those of its key, or has left. */
+interface Begun {
+  readonly sent: Promise<void>;
+}
 
 /** For who makes a subscription and leaves it to others. */
 const TAKES_NOTHING: Consumer = {
@@ -99,7 +104,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   const sending = createSending({ sns, sqs, connection, linger: options.linger, clock });
   const { maxBodySize, largePayloads } = options;
   const payloads = createPayloads({ options: largePayloads, maxBodySize, topology, clock });
-  const turns = createTurns();
+  const turnAt = createTurnstile();
   const running = new Set<Running>();
   const abandoned = new AbortController();
   const closed = new AbortController();
@@ -205,42 +210,51 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     const { destination, ordered, delay, key } = message;
     const due = clock.now() + delay;
     const place = { key: key ?? message.id, deduplication: message.id };
-    /** A small one must not be sent before a large one of its key that is still on its way to S3. */
-    const send = async (marks: Marks, via: (parcel: Parcel) => Promise<void>): Promise<void> => {
-      if (largePayloads === undefined) return via(toParcel(message, marks));
-      const begin = async (): Promise<{ readonly sent: Promise<void> }> => ({
-        sent: via(await payloads.store(toParcel(message, marks), message.contentType, signal)),
-      });
-      const { sent } = await (ordered ? turns(`${destination.name} ${place.key}`, begin) : begin());
-      await sent;
+    /** What is on its way to S3, or looks for its place for the first time, holds up those of its key behind it. */
+    const inOrder = async (begin: () => Promise<Begun>): Promise<void> => {
+      const leave = ordered ? await turnAt(`${destination.name} ${place.key}`, signal) : undefined;
+      let begun: Begun;
+      try {
+        begun = await begin();
+      } finally {
+        leave?.();
+      }
+      await begun.sent;
     };
-    const toQueue = ({ url }: Queue, marks: Marks): Promise<void> =>
+    const send = async (marks: Marks, via: (parcel: Parcel) => Promise<void>): Promise<Begun> => {
+      const parcel = toParcel(message, marks);
+      const stored = await payloads.store(parcel, message.contentType, signal);
+      return { sent: via(stored) };
+    };
+    const toQueue = ({ url }: Queue, marks: Marks): Promise<Begun> =>
       send(marks, (parcel) => sending.toQueue(url, parcel, place, delaySeconds(due - clock.now()), signal));
     /** Neither SNS nor a FIFO queue delays a single message. */
-    const later = async (to: Marks['to']): Promise<void> => {
+    const later = async (to: Marks['to']): Promise<Begun> => {
       if (intake && !intake.delays)
         throw new UnsupportedError(
           `'${destination.name}' cannot be published with a delay in Lambda, which runs nothing that would pass it on when it is due: make queue '${delayName(owner)}' an event source of the function, or run another process of service '${service}', and say so with createLambdaHandler(…, { delays: true })`,
         );
       const queue = await patiently(signal, delayQueue);
-      await toQueue(queue, { due, to, ...(key === undefined ? {} : { key }) });
-      startRelay(queue);
+      const { sent } = await toQueue(queue, { due, to, ...(key === undefined ? {} : { key }) });
+      return { sent: sent.then(() => startRelay(queue)) };
     };
     if (destination.kind === 'queue') {
       const name = queueName(owner, destination.name, ordered);
-      return mending(queues, name, async () => {
+      const begin = async (): Promise<Begun> => {
         const queue =
           queues.known(name) ?? (await patiently(signal, () => findQueue(destination.name, ordered)));
         if (delay > 0 && ordered) return later({ kind: 'queue', name });
         return toQueue(queue, delay > 0 ? { due } : {});
-      });
+      };
+      return mending(queues, name, () => inOrder(begin));
     }
     const name = topicName(owner, destination.name, ordered);
-    return mending(topics, name, async () => {
+    const begin = async (): Promise<Begun> => {
       const arn = topics.known(name) ?? (await patiently(signal, () => findTopic(destination.name, ordered)));
       if (delay > 0) return later({ kind: 'topic', name });
       return send({}, (parcel) => sending.toTopic(arn, parcel, place, signal));
-    });
+    };
+    return mending(topics, name, () => inOrder(begin));
   };
 
   const close = async (): Promise<void> => {

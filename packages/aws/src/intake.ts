@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { whenAborted } from '@nest-messaging/core/contract';
 import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
 import type { Consumer, Work } from './consumer.js';
 import { isWake } from './wake.js';
@@ -53,15 +54,23 @@ export function createReceiver(
   const carry = async (raw: SqsMessage, { leaving, over }: Time): Promise<boolean> => {
     // Meant for the poll of a process that has stopped.
     if (isWake(raw)) return true;
-    const ends = AbortSignal.any([leaving, stopping.signal]);
-    if (ends.aborted) return false;
-    const step = work(raw, ends, over);
-    for (;;) {
-      const carryOut = await step();
-      // It is reported as failed, and comes again: a copy would come beside it.
-      if (over.aborted) return false;
-      const end = await carryOut();
-      if (end !== 'again') return end === 'done';
+    if (leaving.aborted || stopping.signal.aborted) return false;
+    // Not `AbortSignal.any`, of which something stays with a signal that lives as long as the function does.
+    const ends = new AbortController();
+    const ignore = [leaving, stopping.signal].map((signal) =>
+      whenAborted(signal, () => ends.abort(signal.reason)),
+    );
+    try {
+      const step = work(raw, ends.signal, over);
+      for (;;) {
+        const carryOut = await step();
+        // It is reported as failed, and comes again: a copy would come beside it.
+        if (over.aborted) return false;
+        const end = await carryOut();
+        if (end !== 'again') return end === 'done';
+      }
+    } finally {
+      for (const one of ignore) one();
     }
   };
 

@@ -1,3 +1,5 @@
+import { whenAborted } from '@nest-messaging/core/contract';
+
 /** How many messages are worked on at a time, and how many more there is room for. */
 export interface Slots {
   /** Free ones that no request has asked for. */
@@ -45,17 +47,20 @@ export function createSlots(atFirst: number): Slots {
     },
     enter(signal) {
       if (signal.aborted) return Promise.resolve(false);
+      if (taken < size && queue.length === 0) {
+        taken++;
+        return Promise.resolve(true);
+      }
       return new Promise((resolve) => {
         const turn = (): void => {
-          signal.removeEventListener('abort', stop);
+          ignore();
           resolve(true);
         };
-        const stop = (): void => {
+        const ignore = whenAborted(signal, () => {
           queue.splice(queue.indexOf(turn), 1);
           resolve(false);
           changed();
-        };
-        signal.addEventListener('abort', stop, { once: true });
+        });
         queue.push(turn);
         changed();
       });

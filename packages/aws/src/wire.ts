@@ -125,8 +125,10 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function parsed(json: string | undefined): Record<string, unknown> {
+  // Most messages have no marks, and what is thrown for nothing costs more than all else that is read.
+  if (json === undefined) return {};
   try {
-    const value: unknown = JSON.parse(json ?? '');
+    const value: unknown = JSON.parse(json);
     return isRecord(value) ? value : {};
   } catch {
     return {};

@@ -47,7 +47,7 @@ function open(options: AwsOptions = {}, connectTimeout = 20_000): Transport {
 
 const never = new AbortController().signal;
 let messages = 0;
-const publish = (signal = never): Promise<void> => {
+const publish = (signal = never, more: Partial<OutgoingMessage> = {}): Promise<void> => {
   const message: OutgoingMessage = {
     id: `m${++messages}`,
     destination: { kind: 'topic', name: 'orders' },
@@ -58,6 +58,7 @@ const publish = (signal = never): Promise<void> => {
     ordered: false,
     publishedAt: Date.now(),
     source: '/test',
+    ...more,
   };
   return transport.publish(message, signal);
 };
@@ -76,6 +77,19 @@ const isReady = async (): Promise<boolean> => (await transport.health()).ready;
 const isKnown = (accessKeyId: string) => accessKeyId === 'good';
 
 describe('throttling', () => {
+  it('of what looks for a topic lets no message overtake another of its key', async () => {
+    await open().connect();
+    stub.on('CreateTopic', (_, nth) => (nth < 4 ? refuse('Throttled') : 'usual'));
+    const names = Array.from({ length: 20 }, (_, n) => `${n}`);
+    const one = (name: string) => publish(never, { ordered: true, key: 'k', body: Buffer.from(name) });
+    await Promise.all(names.map(one));
+    const arrived = stub
+      .of('PublishBatch')
+      .flatMap(({ input }) => input.PublishBatchRequestEntries)
+      .map(({ Message }: { Message: string }) => Message);
+    expect(arrived).toEqual(names);
+  });
+
   it('delays, and is neither an outage nor a failure', async () => {
     await open().connect();
     await subscribe();

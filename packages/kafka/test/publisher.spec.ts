@@ -75,7 +75,6 @@ function play(more: Partial<PublisherParts> = {}): Play {
         settled(index, error);
       }
     },
-    send: () => Promise.reject(new Error('the publisher places and writes')),
     async close() {},
   });
   const topics: Topics = {

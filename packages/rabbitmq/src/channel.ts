@@ -51,12 +51,33 @@ function guard<C extends Channel>(
   };
 }
 
+/** Whether connections have ended. */
+const lives = new WeakMap<ChannelModel, { over: boolean }>();
+
+function lifeOf(model: ChannelModel): { readonly over: boolean } {
+  const before = lives.get(model);
+  if (before) return before;
+  const life = { over: false };
+  model.once('close', () => (life.over = true));
+  lives.set(model, life);
+  return life;
+}
+
+async function opened<C extends Channel>(model: ChannelModel, opening: Promise<C>): Promise<C> {
+  const life = lifeOf(model);
+  const channel = await opening;
+  // What comes in one read from the socket is told in one go: the broker's last word may have closed the channel between
+  // its opening and this.
+  if (life.over) throw new Error('the connection ended as a channel was opened on it');
+  return channel;
+}
+
 export async function openChannel(
   model: ChannelModel,
   report: (event: TransportEvent) => void,
   onClose: (error: Error | undefined) => void = () => {},
 ): Promise<Guarded<Channel>> {
-  return guard(await model.createChannel(), report, onClose);
+  return guard(await opened(model, model.createChannel()), report, onClose);
 }
 
 export async function openConfirmChannel(
@@ -64,5 +85,5 @@ export async function openConfirmChannel(
   report: (event: TransportEvent) => void,
   onClose: (error: Error | undefined) => void = () => {},
 ): Promise<Guarded<ConfirmChannel>> {
-  return guard(await model.createConfirmChannel(), report, onClose);
+  return guard(await opened(model, model.createConfirmChannel()), report, onClose);
 }

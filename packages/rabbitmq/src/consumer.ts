@@ -78,12 +78,8 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
   let onAbandoned = (): void => undefined;
   const abandoned = new Promise<void>((resolve) => (onAbandoned = resolve));
 
-  const acknowledge = ({ raw, lane, suspect }: InHand): boolean => {
-    unsettledOf(lane).delete(raw);
-    const told = lane.acknowledge(raw);
-    if (told) (suspect ? suspectReturns : returns).forget(raw);
-    return told;
-  };
+  const acknowledge = ({ raw, lane }: InHand, carriedOut?: () => void): boolean =>
+    lane.acknowledge(raw, carriedOut);
   const requeue = ({ raw, lane, suspect }: InHand): boolean => {
     // A queue with one active consumer activates the next one as soon as this one cancels, before what this one had
     // is back: so it does not cancel, and the end of its channel returns everything at once, in its order.
@@ -167,6 +163,13 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
       void work.then(() => running.delete(work));
     };
 
+  const onAcknowledged =
+    (suspect: boolean) =>
+    (raw: ConsumeMessage, lane: Lane): void => {
+      unsettledOf(lane).delete(raw);
+      (suspect ? suspectReturns : returns).forget(raw);
+    };
+
   /** A queue of this process alone goes with its connection, and a name is free again only when the broker noticed. */
   const makeOwnQueue = async (model: ChannelModel): Promise<string> => {
     const queue = broadcastQueue(owner, subscription, randomUUID().slice(0, 8));
@@ -207,6 +210,7 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
         : prepare,
       forget: () => declarations.forget(resources),
       onDelivery: onDelivery(suspect),
+      onAcknowledged: onAcknowledged(suspect),
     });
 
   const main = feed(false);

@@ -18,17 +18,17 @@ export interface Declarations {
   forget(resources: readonly Resource[]): void;
 }
 
-const describe = (resource: Resource): string =>
-  resource.kind === 'binding'
-    ? `binding ${resource.from} ${JSON.stringify(resource.to)} ${resource.key} ${JSON.stringify(resource.arguments)}`
-    : `${resource.kind} ${resource.name}`;
-
-/** The same resources are asked for with each publish. */
+/** Of bindings, which a delayed message needs by the dozen, and which are the same objects each time. */
 const keys = new WeakMap<Resource, string>();
 
 function keyOf(resource: Resource): string {
+  if (resource.kind !== 'binding') return `${resource.kind} ${resource.name}`;
   let key = keys.get(resource);
-  if (key === undefined) keys.set(resource, (key = describe(resource)));
+  if (key === undefined) {
+    const { from, to, key: routingKey, arguments: own } = resource;
+    key = `binding ${from} ${JSON.stringify(to)} ${routingKey} ${JSON.stringify(own)}`;
+    keys.set(resource, key);
+  }
   return key;
 }
 

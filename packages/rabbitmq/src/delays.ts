@@ -104,13 +104,18 @@ export function delayLevel(owner: Owner, level: number): Resource[] {
   ];
 }
 
+/** By owner and level. Each delayed message needs dozens of resources, which are those of others. */
+const known = new WeakMap<Owner, (readonly Resource[])[]>();
+
 /** All that a delay up to level `top` passes, from its end to its beginning. */
-export function delays(owner: Owner, top: number): Resource[] {
-  return [
+export function delays(owner: Owner, top: number): readonly Resource[] {
+  let levels = known.get(owner);
+  if (!levels) known.set(owner, (levels = []));
+  return (levels[top] ??= [
     ...delayEnds(owner),
     ...Array.from({ length: top + 1 }, (_, level) => delayLevel(owner, level)).flat(),
-  ];
+  ]);
 }
 
 /** What any delay may pass. */
-export const allDelays = (owner: Owner): Resource[] => delays(owner, LEVELS - 1);
+export const allDelays = (owner: Owner): readonly Resource[] => delays(owner, LEVELS - 1);

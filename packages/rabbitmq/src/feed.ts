@@ -18,8 +18,11 @@ import { CODE, replyCode, withoutUser } from './errors.js';
 export interface Lane {
   readonly queue: string;
   readonly alive: boolean;
-  /** Whether it could be told to the broker. */
-  acknowledge(raw: ConsumeMessage): boolean;
+  /**
+   * At the end of this turn. Answers whether the channel is there now; `carriedOut` is called once the broker was told, and
+   * with it whoever made the feed.
+   */
+  acknowledge(raw: ConsumeMessage, carriedOut?: () => void): boolean;
   /** Gives it back to its queue. Whether it could be told to the broker. */
   requeue(raw: ConsumeMessage): boolean;
   /** Calls back once when it ends. */
@@ -56,6 +59,8 @@ export interface FeedParts {
   /** The queue is gone: what `prepare` saw to has to be seen to again. */
   readonly forget: () => void;
   readonly onDelivery: (raw: ConsumeMessage, lane: Lane) => void;
+  /** The broker was told that it is done. */
+  readonly onAcknowledged: (raw: ConsumeMessage, lane: Lane) => void;
 }
 
 /** Milliseconds between attempts while the connection is there; less by up to a fifth, so that processes spread. */
@@ -101,7 +106,7 @@ interface OwnLane extends Lane, Pick<Acknowledgements, 'delivered' | 'flush'> {
 }
 
 export function createFeed(parts: FeedParts): Feed {
-  const { connection, clock, report, what, prepare, forget, onDelivery } = parts;
+  const { connection, clock, report, what, prepare, forget, onDelivery, onAcknowledged } = parts;
   let { prefetch } = parts;
   let state: 'new' | 'running' | 'cancelled' | 'ended' = 'new';
   let trouble: string | undefined = 'not started';
@@ -149,16 +154,20 @@ export function createFeed(parts: FeedParts): Feed {
         return false;
       }
     };
-    const acknowledgements = createAcknowledgements(mine.channel, tell);
-    return {
+    const acknowledgements = createAcknowledgements({
+      channel: mine.channel,
+      tell,
+      told: (raw) => onAcknowledged(raw, lane),
+    });
+    const lane: OwnLane = {
       queue,
       get alive() {
         return mine.open;
       },
       delivered: (raw) => acknowledgements.delivered(raw),
       flush: () => acknowledgements.flush(),
-      acknowledge(raw) {
-        acknowledgements.done(raw);
+      acknowledge(raw, carriedOut) {
+        acknowledgements.done(raw, carriedOut);
         return mine.open;
       },
       requeue(raw) {
@@ -174,6 +183,7 @@ export function createFeed(parts: FeedParts): Feed {
         ends.clear();
       },
     };
+    return lane;
   };
 
   /**

@@ -46,6 +46,8 @@ export interface Publisher {
 }
 
 interface Entry {
+  /** Place in the order of the calls, which what is sent again finds once more. */
+  readonly number: number;
   readonly frame: () => Frame;
   readonly settle: (error?: unknown) => void;
   /** Whoever waited for it has an answer. If it was sent, its confirmation may still come. */
@@ -112,6 +114,9 @@ export function createPublisher(parts: {
   const unconfirmed = createTurnoverSet<Entry>();
   /** To be sent again after a while, each with what keeps it from that. */
   const refusals = new Map<Entry, () => void>();
+  let entries = 0;
+  /** Under way, and to be so alone: whoever waits for it has no answer yet. */
+  let alone: Entry | undefined;
   let guarded: Guarded<ConfirmChannel> | undefined;
   let opening = false;
   let full = false;
@@ -128,8 +133,20 @@ export function createPublisher(parts: {
   /** Set while closing waits for the last confirmations. */
   let idle: (() => void) | undefined;
 
-  /** Under way alone. Looks into none but a set of one, whose first is found at once: deleted ones leave gaps before it. */
-  const isAloneUnderway = (): boolean => unconfirmed.size === 1 && [...unconfirmed][0]!.alone === true;
+  /** Whether anybody waits for a confirmation that is to come. */
+  const isAwaited = (): boolean => [...unconfirmed].some(({ settled }) => !settled);
+
+  /** To be sent again, in their places before what was never sent. */
+  const putBack = (again: readonly Entry[]): void => {
+    const last = again.reduce((most, { number }) => Math.max(most, number), -1);
+    const before: Entry[] = [];
+    for (const entry of waiting) {
+      if (entry.number > last) break;
+      before.push(entry);
+    }
+    for (const entry of before) waiting.delete(entry);
+    waiting.addFirst([...before, ...again].sort((one, other) => one.number - other.number));
+  };
 
   /** Calls again later, once however often it is asked for. */
   const again = (): void => {
@@ -143,6 +160,7 @@ export function createPublisher(parts: {
   const confirm = (entry: Entry, error: unknown): void => {
     // Taken back when its channel closed: there, amqplib tells the same as for a refusal.
     if (!unconfirmed.delete(entry)) return;
+    if (alone === entry) alone = undefined;
     idle?.();
     if (entry.settled) return pump();
     const { sent, returned } = entry;
@@ -169,7 +187,7 @@ export function createPublisher(parts: {
       () => {
         refusals.delete(entry);
         if (entry.settled) return;
-        waiting.addFirst([entry]);
+        putBack([entry]);
         pump();
       },
       REFUSED_FIRST * 2 ** entry.refusals++,
@@ -183,31 +201,32 @@ export function createPublisher(parts: {
     declarations.forget(entry.sent!.needs);
     entry.mended = true;
     entry.returned = undefined;
-    waiting.addFirst([entry]);
+    putBack([entry]);
   };
 
   const onChannelClosed = (model: ChannelModel, error: Error | undefined): void => {
     guarded = undefined;
     full = false;
     outworn = false;
-    const entries = [...unconfirmed];
+    alone = undefined;
+    const lost = [...unconfirmed];
     unconfirmed.clear();
     if (closed) {
-      for (const entry of entries) entry.settle(unknownOutcome());
+      for (const entry of lost) entry.settle(unknownOutcome());
       idle?.();
       return;
     }
     // amqplib tells the channel's error on the channel, the connection's on the connection.
     const refusal = error ?? connection.protocolError;
-    const [only] = entries;
-    for (const entry of entries) entry.returned = undefined;
-    if (refusal && entries.length === 1 && isCulprit(only!, error)) {
+    const [only] = lost;
+    for (const entry of lost) entry.returned = undefined;
+    if (refusal && lost.length === 1 && isCulprit(only!, error)) {
       const gone = replyCode(error) === CODE.notFound && !only!.mended && only!.sent!.needs.length > 0;
-      if (gone) mend(only!);
+      if (gone && !only!.settled) mend(only!);
       else only!.settle(publishError(only!.sent!.exchange, refusal));
     } else {
-      if (refusal) for (const entry of entries) entry.alone = true;
-      waiting.addFirst(entries.filter(({ settled }) => !settled));
+      if (refusal) for (const entry of lost) entry.alone = true;
+      putBack(lost.filter(({ settled }) => !settled));
     }
     // The connection may be about to be seen as closed too: only then is it known whether a new channel can be had.
     queueMicrotask(() => {
@@ -261,6 +280,7 @@ export function createPublisher(parts: {
         confirm(entry, error),
       );
       unconfirmed.add(entry);
+      if (entry.alone) alone = entry;
     } catch (error) {
       entry.settle(
         // By name, for the sake of those who load amqplib in a realm of its own, as Jest does.
@@ -280,8 +300,8 @@ export function createPublisher(parts: {
       if (closed) return;
       const { model } = connection;
       if (!model || connection.blocked !== undefined || full || preparing) return;
-      if (outworn && unconfirmed.size > 0) return;
       if (outworn) {
+        if (isAwaited()) return;
         outworn = false;
         void guarded?.close();
         guarded = undefined;
@@ -290,7 +310,7 @@ export function createPublisher(parts: {
         if (!opening) void open(model);
         return;
       }
-      if (unconfirmed.size > 0 && (entry.alone || isAloneUnderway())) return;
+      if (alone || (entry.alone && isAwaited())) return;
       let frame: Frame;
       try {
         frame = entry.frame();
@@ -330,19 +350,25 @@ export function createPublisher(parts: {
         if (signal.aborted) return reject(signal.reason);
         if (closed) return reject(new ClosedError('the transport is closed'));
         const entry: Entry = {
+          number: entries++,
           frame,
           strikes: 0,
           refusals: 0,
           settled: false,
           settle(error) {
             entry.settled = true;
+            if (alone === entry) alone = undefined;
             ignore();
             waiting.delete(entry);
             if (error === undefined) resolve();
             else reject(error);
           },
         };
-        const ignore = whenAborted(signal, () => entry.settle(signal.reason));
+        const ignore = whenAborted(signal, () => {
+          entry.settle(signal.reason);
+          // It may have held up others: those that give up with it are not sent before they are told, too.
+          if (unconfirmed.has(entry)) queueMicrotask(pump);
+        });
         waiting.add(entry);
         pump();
       });
@@ -356,12 +382,11 @@ export function createPublisher(parts: {
       for (const cancel of refusals.values()) cancel();
       for (const entry of [...refusals.keys(), ...waiting])
         entry.settle(new ClosedError('the transport was closed before the message was sent'));
-      const awaited = (): boolean => [...unconfirmed].some(({ settled }) => !settled);
-      if (awaited() && connection.model && connection.blocked === undefined) {
+      if (isAwaited() && connection.model && connection.blocked === undefined) {
         await new Promise<void>((resolve) => {
           const cancel = clock.schedule(resolve, CLOSE_WITHIN);
           idle = () => {
-            if (awaited()) return;
+            if (isAwaited()) return;
             cancel();
             resolve();
           };

@@ -45,7 +45,8 @@ export interface SettlingParts {
   readonly publisher: Publisher;
   readonly clock: Clock;
   readonly report: (event: TransportEvent) => void;
-  readonly acknowledge: (inHand: InHand) => boolean;
+  /** At the end of this turn; answers whether its channel is there now. `carriedOut` is called once the broker was told. */
+  readonly acknowledge: (inHand: InHand, carriedOut?: () => void) => boolean;
   readonly requeue: (inHand: InHand) => boolean;
 }
 
@@ -121,16 +122,18 @@ export function createSettling(parts: SettlingParts): Settling {
     copy?: () => Promise<void>,
   ): Promise<void> => {
     const { received, lane } = inHand;
+    const { carriedOut } = settlement;
     try {
       if (copy) {
         if (!lane.alive) throw new Error('the channel of the delivery is gone');
         await copy();
       }
-      if (!acknowledge(inHand)) throw new Error('the channel of the delivery is gone');
+      if (!acknowledge(inHand, copy ? undefined : carriedOut))
+        throw new Error('the channel of the delivery is gone');
       failures = 0;
-      settlement.carriedOut?.();
+      if (copy) carriedOut?.();
     } catch (error) {
-      settlement.carriedOut?.(error);
+      carriedOut?.(error);
       const { message, attempt } = received;
       report({
         type: 'settlement-failed',

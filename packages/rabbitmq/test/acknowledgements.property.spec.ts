@@ -8,7 +8,10 @@ import { createAcknowledgements, type Acknowledgements } from '../src/acknowledg
 function createChannel(): {
   readonly waiting: Set<number>;
   readonly told: [tag: number, multiple: boolean][];
+  /** What this process knows to be told. */
+  readonly known: number[];
   readonly acknowledgements: Acknowledgements;
+  close(): void;
 } {
   const waiting = new Set<number>();
   const told: [number, boolean][] = [];
@@ -17,7 +20,17 @@ function createChannel(): {
     for (const tag of waiting)
       if (tag === fields.deliveryTag || (upTo && tag < fields.deliveryTag)) waiting.delete(tag);
   };
-  return { waiting, told, acknowledgements: createAcknowledgements({ ack } as never, (send) => send()) };
+  let open = true;
+  const known: number[] = [];
+  const acknowledgements = createAcknowledgements({
+    channel: { ack } as never,
+    tell(send) {
+      if (open) send();
+      return open;
+    },
+    told: ({ fields }) => known.push(fields.deliveryTag),
+  });
+  return { waiting, told, known, acknowledgements, close: () => void (open = false) };
 }
 
 const delivery = (deliveryTag: number): ConsumeMessage => ({ fields: { deliveryTag } }) as ConsumeMessage;
@@ -54,13 +67,40 @@ describe('Acknowledgements', () => {
     expect(told).toEqual([[3, true]]);
   });
 
+  it('are known once the broker was told, and not where their channel closes before', async () => {
+    const { acknowledgements, known, close } = createChannel();
+    const [first, second, third] = [1, 2, 3].map(delivery) as [
+      ConsumeMessage,
+      ConsumeMessage,
+      ConsumeMessage,
+    ];
+    const carriedOut: number[] = [];
+    for (const raw of [first, second, third]) acknowledgements.delivered(raw);
+    acknowledgements.done(first, () => carriedOut.push(1));
+    acknowledgements.done(third, () => carriedOut.push(3));
+    expect([known, carriedOut]).toEqual([[], []]);
+    await turn();
+    expect([known, carriedOut]).toEqual([
+      [1, 3],
+      [1, 3],
+    ]);
+    acknowledgements.done(second, () => carriedOut.push(2));
+    close();
+    await turn();
+    expect([known, carriedOut]).toEqual([
+      [1, 3],
+      [1, 3],
+    ]);
+  });
+
   it('settle what is done and nothing else, in whatever order deliveries end', () => {
     const end = fc.constantFrom('done', 'given back', 'flush') as fc.Arbitrary<
       'done' | 'given back' | 'flush'
     >;
     fc.assert(
       fc.property(fc.array(fc.tuple(end, fc.nat())), fc.integer({ min: 1, max: 40 }), (ends, count) => {
-        const { acknowledgements, waiting } = createChannel();
+        const { acknowledgements, waiting, known } = createChannel();
+        const taken = new Set<number>();
         const open = Array.from({ length: count }, (_, at) => delivery(at + 1));
         for (const raw of open) {
           waiting.add(raw.fields.deliveryTag);
@@ -76,11 +116,17 @@ describe('Acknowledgements', () => {
           else {
             // The broker takes it back at once.
             waiting.delete(raw.fields.deliveryTag);
+            taken.add(raw.fields.deliveryTag);
             acknowledgements.forget(raw);
           }
         }
         acknowledgements.flush();
-        expect([...waiting]).toEqual(open.map(({ fields }) => fields.deliveryTag));
+        const left = open.map(({ fields }) => fields.deliveryTag);
+        expect([...waiting]).toEqual(left);
+        const all = Array.from({ length: count }, (_, at) => at + 1);
+        expect(known.toSorted((a, b) => a - b)).toEqual(
+          all.filter((tag) => !taken.has(tag) && !left.includes(tag)),
+        );
       }),
     );
   });

@@ -25,14 +25,15 @@ const batching = (
 
 /** The same batch, heard otherwise. */
 const listening = (
-  { messages, topic, group, signal }: BatchContext,
+  { messages, topic, group }: BatchContext,
   decisions: Partial<Pick<BatchContext, 'done' | 'fail'>>,
   batch: BatchContext,
 ): BatchContext =>
   new BatchContext(messages, {
     topic,
     group,
-    signal,
+    // Whose signal is its own.
+    time: batch,
     decisions: {
       done: (message) => batch.done(message),
       fail: (message, error) => batch.fail(message, error),

@@ -1,8 +1,6 @@
 import { setTimeout as timer } from 'node:timers/promises';
-import { keyOf } from '../driver/by-topic.js';
 import { asDriverError, DriverError } from '../driver/driver-error.js';
 import type { Client, NewRecord, Partition } from '../driver/driver.js';
-import { grouped } from '../driver/grouped.js';
 import { closed, createPending, timedOut } from '../driver/pending.js';
 import type { Compression } from '../options.js';
 import { halves, inBatches, unnumbered, type Batch } from './batches.js';
@@ -34,8 +32,6 @@ export interface Producer {
    * @param timeout milliseconds
    */
   write(where: Partition, records: readonly NewRecord[], timeout: number, listener: Listener): Promise<void>;
-  /** Places records and writes them: answers in their order what became of each. The same holds as for `write`. */
-  send(records: readonly NewRecord[], timeout: number): Promise<readonly (DriverError | undefined)[]>;
   /** At once: what is under way fails. */
   close(): Promise<void>;
 }
@@ -177,26 +173,6 @@ export function createProducer(
     },
     place,
     write,
-    async send(records, timeout) {
-      const deadline = performance.now() + timeout;
-      const outcomes: Outcome[] = records.map(() => undefined);
-      const partitions = await place(records, timeout);
-      const placed = records.flatMap((record, index) => {
-        const partition = partitions[index]!;
-        if (typeof partition === 'number') return [{ index, record, topic: record.topic, partition }];
-        outcomes[index] = partition;
-        return [];
-      });
-      const each = [...grouped(placed, keyOf).values()].map(async (queue) => {
-        const own = queue.map(({ record }) => record);
-        await write(queue[0]!, own, deadline - performance.now(), {
-          settled: (at, outcome) => (outcomes[queue[at]!.index] = outcome),
-          refused: () => undefined,
-        });
-      });
-      await Promise.all(each);
-      return outcomes;
-    },
     async close() {
       pending.giveUp(closed());
       closing.abort();

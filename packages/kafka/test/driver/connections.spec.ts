@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { expect, it, jest } from '@jest/globals';
 import { kafkaBrokers } from '../../../../test/support/kafka.js';
-import { createProducer } from '../../src/producer/producer.js';
+import { sendingProducer } from './sending-producer.js';
 import { FETCH, PRODUCE } from './proxy.js';
 import { eventually, failure, fetchOnce, onEachDriver, proxied, record, until } from './stage.js';
 
@@ -59,7 +59,7 @@ onEachDriver('Connections', (stage) => {
     await other.ping();
     const { connections } = proxy;
     const driver = await stage().open({ brokers: [proxy.broker] });
-    const [client, producer] = [driver.client(), createProducer(driver.client(), 'none')];
+    const [client, producer] = [driver.client(), sendingProducer(driver.client(), 'none')];
     await other.ping();
     expect(proxy.connections).toBe(connections);
     await Promise.all([client.close(), producer.close()]);

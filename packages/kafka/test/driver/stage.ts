@@ -15,7 +15,7 @@ import type {
   StoredRecord,
 } from '../../src/driver/driver.js';
 import type { Compression } from '../../src/options.js';
-import { createProducer, type Producer } from '../../src/producer/producer.js';
+import { sendingProducer, type SendingProducer } from './sending-producer.js';
 import { askBroker } from './foreign.js';
 import { startProxy, type Guard, type Proxy } from './proxy.js';
 
@@ -51,7 +51,7 @@ export interface Stage {
   readonly mark: string;
   open(options?: Partial<DriverOptions>): Promise<Driver>;
   client(options?: Partial<DriverOptions>): Promise<Client>;
-  producer(options?: Partial<DriverOptions & { compression: Compression }>): Promise<Producer>;
+  producer(options?: Partial<DriverOptions & { compression: Compression }>): Promise<SendingProducer>;
   /** Creates one, with a name of its own. */
   topic(topic?: Partial<NewTopic>): Promise<string>;
   /** Deletes one before the test's end. */
@@ -87,7 +87,7 @@ function makeStage(load: () => Promise<OpenDriver>): { stage: Stage; clean: () =
     },
     async producer({ compression = 'none', ...options } = {}) {
       const client = (await stage.open(options)).client();
-      const producer = createProducer(client, compression);
+      const producer = sendingProducer(client, compression);
       cleaning.push(() => producer.close());
       return producer;
     },

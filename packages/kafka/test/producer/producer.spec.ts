@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NewRecord } from '../../src/driver/driver.js';
-import { createProducer } from '../../src/producer/producer.js';
+import { sendingProducer } from '../driver/sending-producer.js';
 import { until } from '../stage.js';
 import { fakeBroker, lost, refused } from './fake-broker.js';
 
@@ -29,7 +29,7 @@ const codes = (outcomes: readonly ({ readonly code: string } | undefined)[]) =>
 describe('A producer', () => {
   it('whose answer was lost sends the same bytes again, and takes a repetition for written', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.instead.push(async (request) => {
       await broker.write(request);
       throw lost;
@@ -46,7 +46,7 @@ describe('A producer', () => {
 
   it('that is out of order goes on under a new id, from the first number on', async () => {
     const broker = fakeBroker({ a: [1, 1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.instead.push(async (request) => [
       refused(OUT_OF_ORDER_SEQUENCE_NUMBER),
       (await broker.write({ ...request, batches: request.batches.slice(1) }))[0],
@@ -64,7 +64,7 @@ describe('A producer', () => {
 
   it('whose id the broker has forgotten takes another', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     await producer.send([record('1')], LIMIT);
     broker.forgetProducers();
     expect(await producer.send([record('2'), record('3')], LIMIT)).toEqual([undefined, undefined]);
@@ -74,7 +74,7 @@ describe('A producer', () => {
 
   it('follows a partition to its new leader, with the same bytes', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.instead.push(() => {
       broker.topics.set('a', [2]);
       return [refused(NOT_LEADER_OR_FOLLOWER)];
@@ -86,7 +86,7 @@ describe('A producer', () => {
 
   it('waits for a partition without a leader, and writes the others meanwhile', async () => {
     const broker = fakeBroker({ a: [1, -1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     const sending = producer.send([record('1', { partition: 1 }), record('0', { partition: 0 })], LIMIT);
     while (broker.log('a', 0).length === 0) await new Promise(setImmediate);
     expect(broker.log('a', 1)).toEqual([]);
@@ -97,7 +97,7 @@ describe('A producer', () => {
 
   it('tells what was written while another partition waits, and writes more of the others meanwhile', async () => {
     const broker = fakeBroker({ a: [1, 1], b: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.sick.set('a:1', NOT_ENOUGH_REPLICAS);
     const first = [
       record('0', { partition: 1 }),
@@ -136,7 +136,7 @@ describe('A producer', () => {
 
   it('sends all that came for a node while a request to it was under way in the next one', async () => {
     const broker = fakeBroker({ a: [1, 1, 1, 2] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     let open = (): void => {};
     broker.instead.push(async (request) => {
       await new Promise<void>((done) => (open = done));
@@ -159,7 +159,7 @@ describe('A producer', () => {
 
   it('whose batch fails in the end gives new ones a new id, and those under way go again under theirs', async () => {
     const broker = fakeBroker({ a: [1, 1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.instead.push(async (request) => {
       await broker.write({ ...request, batches: request.batches.slice(0, 1) });
       broker.sick.set('a', NOT_ENOUGH_REPLICAS);
@@ -185,7 +185,7 @@ describe('A producer', () => {
 
   it('tells of each partition what became of it, and sends again only what may come to be written', async () => {
     const broker = fakeBroker({ a: [1, 1, 1, 2] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.instead.push(async (request) => [
       refused(NOT_ENOUGH_REPLICAS),
       refused(TOPIC_AUTHORIZATION_FAILED),
@@ -211,7 +211,7 @@ describe('A producer', () => {
 
   it('whose time is over in mid-flight sends nothing more, and nothing ever under the same id', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     let settle = (): void => {};
     broker.instead.push(async () => {
       await new Promise<void>((done) => (settle = done));
@@ -227,7 +227,7 @@ describe('A producer', () => {
 
   it('knows what was written when another broker takes all the time', async () => {
     const broker = fakeBroker({ a: [1, 2] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.instead.push(() => never);
     const records = [0, 1].map((partition) => record(`${partition}`, { partition }));
     expect(codes(await producer.send(records, 100))).toEqual(['TIMEOUT', undefined]);
@@ -236,7 +236,7 @@ describe('A producer', () => {
 
   it('tells in the end why it failed, and not that the time was over', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     for (let tries = 0; tries < 10; tries += 1) broker.instead.push(() => [refused(NOT_ENOUGH_REPLICAS)]);
     expect(codes(await producer.send([record('1')], 200))).toEqual(['NOT_ENOUGH_REPLICAS']);
     expect(broker.requests.length).toBeGreaterThan(1);
@@ -245,7 +245,7 @@ describe('A producer', () => {
   it('closed while it sends, or between two tries, fails at once and sends nothing more', async () => {
     for (const fate of [() => never, () => [refused(NOT_ENOUGH_REPLICAS)]]) {
       const broker = fakeBroker({ a: [1], b: [2] });
-      const producer = createProducer(broker.client, 'none');
+      const producer = sendingProducer(broker.client, 'none');
       broker.instead.push(fate, () => never);
       const sending = producer.send([record('1'), record('2', { topic: 'b' })], LIMIT);
       while (broker.requests.length < 2) await new Promise(setImmediate);
@@ -261,7 +261,7 @@ describe('A producer', () => {
 
   it('finds by halves the record for whose sake a batch is refused, and keeps the order', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     const values = ['1', '2', '3', 'too large', '5', '6', '7'];
     const large = Buffer.from('too large');
     for (let tries = 0; tries < 20; tries += 1) {
@@ -283,7 +283,7 @@ describe('A producer', () => {
 
   it('lets nothing overtake what failed in its partition', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.instead.push(() => [refused(UNKNOWN_TOPIC_OR_PARTITION)]);
     broker.instead.push(() => [refused(UNKNOWN_TOPIC_OR_PARTITION)]);
     const half = 'x'.repeat(600_000);
@@ -295,7 +295,7 @@ describe('A producer', () => {
 
   it('takes a refusal for that only where no earlier try may have been written', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.instead.push(async () => {
       throw lost;
     });
@@ -309,7 +309,7 @@ describe('A producer', () => {
 
   it('waits a little for a topic, for an id and for brokers', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.refusals.producerId.push(refused(COORDINATOR_LOAD_IN_PROGRESS));
     await producer.connect();
     expect(broker.ids).toBe(1);
@@ -322,7 +322,7 @@ describe('A producer', () => {
 
   it('tells of topics that are none, and writes to the others', async () => {
     const broker = fakeBroker({ a: [1] });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     broker.forbidden.add('no/name');
     const records = [
       record('1', { topic: 'missing' }),
@@ -341,7 +341,7 @@ describe('A producer', () => {
 
   it('makes no request larger than a broker takes', async () => {
     const broker = fakeBroker({ a: Array.from({ length: 40 }, () => 1) });
-    const producer = createProducer(broker.client, 'none');
+    const producer = sendingProducer(broker.client, 'none');
     const value = 'x'.repeat(990_000);
     const records = Array.from({ length: 40 }, (_, partition) => record(value, { partition }));
     expect(new Set(await producer.send(records, LIMIT))).toEqual(new Set([undefined]));
