@@ -3,6 +3,8 @@ import {
   ARGUMENTS,
   events,
   eventsExchange,
+  queueName,
+  returning,
   serviceName,
   type Arguments,
   type Owner,
@@ -74,6 +76,10 @@ export function delayEnds(owner: Owner): Resource[] {
     { kind: 'binding', from: due, to: { exchange: back }, key: '', arguments: via('queue') },
   ];
 }
+
+/** What a delayed message needs of its destination: whoever takes from a queue may be of another service, with delays of its own. */
+export const dueAt = (owner: Owner, { kind, name }: Destination): Resource[] =>
+  kind === 'queue' ? returning(owner, queueName(owner, name)) : [];
 
 /** Where a subscription's retried messages come back through. */
 export const wayBack = (owner: Owner, { retries }: Pick<Plan, 'retries'>): Resource[] =>

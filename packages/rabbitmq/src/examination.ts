@@ -8,7 +8,7 @@ import {
 } from '@nest-messaging/core/contract';
 import type { Channel, ChannelModel } from 'amqplib';
 import { openChannel } from './channel.js';
-import { allDelays } from './delays.js';
+import { allDelays, dueAt } from './delays.js';
 import { CODE, replyCode, topologyError } from './errors.js';
 import { missingBindings } from './bindings.js';
 import { managementAt, type ListedQueue } from './management.js';
@@ -163,6 +163,7 @@ export async function examine(
     ...kept.flatMap(({ atStart }) => atStart),
     ...publications.flatMap(({ destination }) => publishedTo(owner, destination, queueType)),
     ...(delays || kept.length > 0 ? allDelays(owner) : []),
+    ...(delays ? publications.flatMap(({ destination }) => dueAt(owner, destination)) : []),
   ];
   const needed = new Map<string, Declarable>();
   for (const resource of resources)

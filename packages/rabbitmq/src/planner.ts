@@ -5,7 +5,7 @@ import type {
   Planner,
   SubscriptionPlan,
 } from '@nest-messaging/core/contract';
-import { allDelays } from './delays.js';
+import { allDelays, dueAt } from './delays.js';
 import type { ResolvedOptions } from './options.js';
 import { planAll, type Live } from './planned.js';
 import { rightsOf } from './rights.js';
@@ -116,7 +116,8 @@ export function createPlanner(
         means: meansOf(plan, queueType),
       };
     },
-    publication: ({ destination }) => planned(publishedTo(owner, destination, queueType), 'when needed'),
+    publication: ({ destination }) =>
+      planned([...publishedTo(owner, destination, queueType), ...dueAt(owner, destination)], 'when needed'),
     delays: () => ({ ...DELAYS, resources: distinct(planned(allDelays(owner), 'when needed')) }),
     rights: (usage, topology) => rightsOf(owner, usage, queueType, topology, vhost),
   };

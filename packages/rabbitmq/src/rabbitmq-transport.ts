@@ -16,7 +16,7 @@ import { createConnection, type Connection } from './connection.js';
 import { consume, type RabbitMqConsumer } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
 import { createDeclarations } from './declarations.js';
-import { allDelays, delayExchange, delayRoute, delays, MAX_DELAY } from './delays.js';
+import { allDelays, delayExchange, delayRoute, delays, dueAt, MAX_DELAY } from './delays.js';
 import { lostConnection } from './errors.js';
 import { examine } from './examination.js';
 import { handlerOptions, publishOptions, type ResolvedOptions } from './options.js';
@@ -101,7 +101,7 @@ function createRouting(
         routingKey,
         body,
         properties: { ...properties, mandatory: true, headers: { ...properties.headers, ...headers } },
-        needs: [...needs, ...delays(owner, top)],
+        needs: [...needs, ...delays(owner, top), ...dueAt(owner, destination)],
       };
     };
   };
@@ -288,6 +288,7 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
           .flatMap(({ atStart, whenNeeded }) => [...atStart, ...whenNeeded]),
         ...publications.flatMap(({ destination }) => publishedTo(owner, destination, options.queueType)),
         ...(delayed ? allDelays(owner) : []),
+        ...(delayed ? publications.flatMap(({ destination }) => dueAt(owner, destination)) : []),
       ];
       const { model } = publishing;
       if (!model) throw lostConnection(address);

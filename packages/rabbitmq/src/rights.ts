@@ -1,5 +1,5 @@
 import type { Rights, Topology, Usage } from '@nest-messaging/core/contract';
-import { allDelays } from './delays.js';
+import { allDelays, dueAt } from './delays.js';
 import { planAll, type Planned } from './planned.js';
 import { eventsExchange, publishedTo, type Owner, type QueueType, type Resource } from './topology.js';
 
@@ -92,6 +92,7 @@ export function needsOf(
   }
   const waiting = allDelays(owner);
   if (delays) waiting.forEach(make);
+  if (delays) for (const { destination } of publications) dueAt(owner, destination).forEach(make);
   const retries = planned.some(({ plan }) => plan.retries);
   if (delays || retries)
     for (const resource of waiting)

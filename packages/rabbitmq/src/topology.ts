@@ -187,7 +187,8 @@ export function planSubscription(
   };
 }
 
-function returning(owner: Owner, queue: string): Resource[] {
+/** How what comes back through the delays of a service finds a queue. */
+export function returning(owner: Owner, queue: string): Resource[] {
   return [{ kind: 'binding', from: serviceName(owner, 'return'), to: { queue }, key: queue }];
 }
 

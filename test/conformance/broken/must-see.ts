@@ -135,7 +135,10 @@ export const mustSee: Readonly<Record<string, readonly string[]>> = {
   'does not retry tasks': ['A task of a queue is retried as an event is'],
   'retries under the pattern’s name': ['A message under a pattern is retried under its own topic'],
   'delivers delayed messages at once': ['A delayed message is delivered when it is due'],
-  'drops tasks that are delayed': ['A delayed task of a queue is delivered when it is due'],
+  'drops tasks that are delayed': [
+    'A delayed task of a queue is delivered when it is due',
+    'A delayed task is kept for its worker, whatever its service and whenever it starts',
+  ],
   'chooses the subscribers of a delayed message when it is published': [
     'A delayed message goes to those who subscribe when it is due',
   ],

@@ -20,16 +20,18 @@ export interface FoundHandler {
 
 const ENHANCERS = ['__guards__', '__interceptors__', '__pipes__', '__exceptionFilters__'];
 
-/** Nest makes no injectables for instances that it did not make itself: their class-based guards would not run. */
-function refuseEnhancers(wrapper: InstanceWrapper, prototype: object, method: object, label: string): void {
-  if (!wrapper.isNotMetatype && !wrapper.isFactory) return;
-  const classes = ENHANCERS.flatMap((key) => [
+/**
+ * Nest makes no injectables for instances that it did not make itself, nor, in its older releases, for those of `useClass`:
+ * their class-based guards would not run.
+ */
+function refuseEnhancers({ injectables }: Module, prototype: object, method: object, label: string): void {
+  const missing = ENHANCERS.flatMap((key) => [
     ...((Reflect.getMetadata(key, prototype.constructor) as unknown[] | undefined) ?? []),
     ...((Reflect.getMetadata(key, method) as unknown[] | undefined) ?? []),
-  ]).filter((enhancer): enhancer is Function => typeof enhancer === 'function');
-  if (classes.length > 0)
+  ]).filter((enhancer): enhancer is Function => typeof enhancer === 'function' && !injectables.has(enhancer));
+  if (missing.length > 0)
     throw new RegistrationError(
-      `${label} is provided with useValue or useFactory and decorated with ${classes.map(({ name }) => name).join(', ')}: Nest would not run it; provide the class itself (useClass), or give an instance of the enhancer`,
+      `${label} is decorated with ${missing.map(({ name }) => name).join(', ')}, which Nest would not run: it makes none for what is provided by useValue or useFactory, and older releases none by useClass; provide the class itself, or decorate with an instance`,
     );
 }
 
@@ -77,7 +79,7 @@ function hostOf({
     throw new RegistrationError(
       `${label} handles messages and its class is transient: there is no one instance to call; make it a singleton or request-scoped`,
     );
-  refuseEnhancers(wrapper, prototype, method, label);
+  refuseEnhancers(module, prototype, method, label);
   return { host: { module, wrapper, methodName: name }, defaultGroup: groupOf(module) };
 }
 

@@ -1,7 +1,16 @@
-import { ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/core';
+import {
+  ContextIdFactory,
+  ExternalContextCreator,
+  ModuleRef,
+  type ApplicationConfig,
+  type ContextId,
+} from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import type { ContextId, InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
+import { STATIC_CONTEXT } from '@nestjs/core/injector/constants.js';
+import type { Injector } from '@nestjs/core/injector/injector.js';
+import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import type { Module } from '@nestjs/core/injector/module.js';
+import { REQUEST_CONTEXT_ID } from '@nestjs/core/router/request/request-constants.js';
 import { fromEvent, isObservable, lastValueFrom, takeUntil, type Observable } from 'rxjs';
 import { DeadLetter, Discard, RetryLater } from '../contract/index.js';
 import type { BatchContext, Invoke, MessageContext } from '../engine/index.js';
@@ -29,7 +38,7 @@ interface ContextCreator<Found> {
 
 /** What this needs of `ExternalContextCreator` beyond its public types; a test per Nest major guards each. */
 interface CreatorInternals {
-  readonly guardsContextCreator: ContextCreator<readonly unknown[]>;
+  readonly guardsContextCreator: ContextCreator<readonly unknown[]> & { readonly config: ApplicationConfig };
   readonly interceptorsContextCreator: ContextCreator<readonly unknown[]>;
   readonly pipesContextCreator: ContextCreator<readonly unknown[]>;
   readonly filtersContextCreator: ContextCreator<{
@@ -57,6 +66,14 @@ function creatorFor(creator: ExternalContextCreator, moduleKey: string): Externa
   });
 }
 
+/** The application's own guards, interceptors, pipes and filters that are made for each request, or for each of their users. */
+const scopedOf = ({ config }: CreatorInternals['guardsContextCreator']): readonly InstanceWrapper[] => [
+  ...config.getGlobalRequestGuards(),
+  ...config.getGlobalRequestInterceptors(),
+  ...config.getGlobalRequestPipes(),
+  ...config.getGlobalRequestFilters(),
+];
+
 const OUTCOMES = [RetryLater, DeadLetter, Discard];
 
 /**
@@ -71,6 +88,12 @@ export function createInvoker(
   const creator = creatorFor(nest, module.token);
   const { guardsContextCreator, interceptorsContextCreator, pipesContextCreator, filtersContextCreator } =
     nest as unknown as CreatorInternals;
+  const moduleRef = module.providers.get(ModuleRef)!.instance as ModuleRef;
+
+  // Nest tells controllers of these, and no providers, around whose methods it would put them without what they inject.
+  const scoped = scopedOf(guardsContextCreator);
+  for (const enhancer of scoped)
+    if (!wrapper.getEnhancersMetadata()?.includes(enhancer)) wrapper.addEnhancerMetadata(enhancer);
 
   function callOn(instance: object, contextId?: ContextId): Invoke {
     const method = (instance as Record<string, (...args: unknown[]) => unknown>)[methodName]!;
@@ -117,14 +140,29 @@ export function createInvoker(
     };
   }
 
-  if (wrapper.isDependencyTreeStatic()) return callOn(wrapper.instance);
+  if (wrapper.isDependencyTreeStatic()) {
+    const transient = scoped.filter((enhancer) => enhancer.isTransient);
+    if (transient.length === 0) return callOn(wrapper.instance);
+    const { injector } = moduleRef as unknown as { readonly injector: Injector };
+    const load = async (): Promise<Invoke> => {
+      for (const enhancer of transient)
+        await injector.loadInjectable(enhancer, enhancer.host!, STATIC_CONTEXT, wrapper);
+      return callOn(wrapper.instance);
+    };
+    let loaded: Promise<Invoke> | undefined;
+    return async (payload, context) => (await (loaded ??= load()))(payload, context);
+  }
 
-  const moduleRef = module.providers.get(ModuleRef)!.instance as ModuleRef;
   return async (payload, context) => {
-    // The shape of Nest's own RequestContext of RPC handlers, for providers that inject REQUEST.
+    // The shape of Nest's own RequestContext of RPC handlers, for providers that inject REQUEST; known by it, as there.
     const request = { pattern: context.topic, data: payload, context };
     const contextId = ContextIdFactory.getByRequest(request);
-    moduleRef.registerRequestByContextId(request, contextId);
+    Object.defineProperty(request, REQUEST_CONTEXT_ID, { value: contextId });
+    // What lives as long as its tenant is made of what the strategy says of that, not of its first message.
+    moduleRef.registerRequestByContextId(
+      wrapper.isDependencyTreeDurable() ? contextId.payload : Object.assign(request, contextId.payload),
+      contextId,
+    );
     const instance = await moduleRef.resolve<object>(wrapper.token as string, contextId, { strict: true });
     return callOn(instance, contextId)(payload, context);
   };

@@ -20,6 +20,9 @@ export interface Lifecycle {
   close(): Promise<void>;
 }
 
+/** Milliseconds after the start in which an application enables its shutdown hooks. */
+const HOOKS_WITHIN = 1_000;
+
 export function createLifecycle(
   engines: Engines,
   modules: ModulesContainer,
@@ -31,6 +34,7 @@ export function createLifecycle(
 ): Lifecycle {
   const all: readonly Engine[] = [...engines.values()];
   let ignoreSignals = (): void => undefined;
+  let looking: NodeJS.Timeout | undefined;
 
   function register(): void {
     for (const { label, metadata, host, defaultGroup, flaw } of findHandlers(modules)) {
@@ -69,12 +73,18 @@ export function createLifecycle(
     },
     open() {
       all.forEach((engine) => engine.open());
-      if (all.some((engine) => engine.durable) && process.listenerCount('SIGTERM') === 0)
+      if (!all.some((engine) => engine.durable)) return;
+      // `createApplicationContext` comes here before its caller has the application, whose hooks he may enable.
+      looking = setTimeout(() => {
+        if (process.listenerCount('SIGTERM') > 0) return;
         logger.warn(
           'shutdown hooks are not enabled: on SIGTERM running handlers are cut off and their messages delivered again; call app.enableShutdownHooks()',
         );
+      }, HOOKS_WITHIN);
+      looking.unref();
     },
     async drain() {
+      clearTimeout(looking);
       ignoreSignals = onSecondSignal((signal) => {
         logger.warn(`${signal} while draining: ending at once; what was not settled is delivered again`);
         process.exit(1);

@@ -21,7 +21,18 @@ import {
   type PipeTransform,
   type Provider,
 } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, REQUEST } from '@nestjs/core';
+import {
+  APP_FILTER,
+  APP_GUARD,
+  APP_INTERCEPTOR,
+  APP_PIPE,
+  ContextIdFactory,
+  ModuleRef,
+  REQUEST,
+  type ContextId,
+  type ContextIdStrategy,
+  type HostComponentInfo,
+} from '@nestjs/core';
 import { BaseRpcExceptionFilter, Payload } from '@nestjs/microservices';
 import { IsInt } from 'class-validator';
 import { EMPTY, map, of, throwError, timer, type Observable } from 'rxjs';
@@ -128,7 +139,7 @@ describe('guards', () => {
     const app = await compile({ providers: [{ provide: 'X', useFactory: () => new GuardedProvider() }] });
     await expect(app.init()).rejects.toThrow(RegistrationError);
     await expect(app.init()).rejects.toThrow(
-      /GuardedProvider\.on is provided with useValue or useFactory .* Deny/,
+      /GuardedProvider\.on is decorated with Deny, which Nest would not run/,
     );
   });
 });
@@ -388,5 +399,88 @@ describe('request scope', () => {
       [true, true],
       [true, true],
     ]);
+  });
+
+  it.each([
+    ['request', Scope.REQUEST],
+    ['transient', Scope.TRANSIENT],
+  ])('of the application itself: its %s-scoped guard is whole around a provider', async (_, scope) => {
+    @Injectable()
+    class Rights {
+      readonly granted = true;
+    }
+    @Injectable({ scope })
+    class GlobalGuard implements CanActivate {
+      constructor(private readonly rights: Rights) {}
+      canActivate(): boolean {
+        record('guard', this.rights.granted);
+        return this.rights.granted;
+      }
+    }
+    @Injectable()
+    class Handler {
+      @OnEvent('a', { retry: { attempts: 1 } })
+      on(payload: unknown): void {
+        record('handler', payload);
+      }
+    }
+    const { bus, until } = await start({
+      providers: [Rights, Handler, { provide: APP_GUARD, useClass: GlobalGuard, scope }],
+    });
+    await bus.publish('a', 1);
+    await until('handled');
+    expect(calls).toEqual([
+      ['guard', true],
+      ['handler', 1],
+    ]);
+  });
+
+  it('gives what lives as long as its tenant the tenant as REQUEST, and knows its context by the message', async () => {
+    const tenants = new Map<string, ContextId>();
+    const strategy: ContextIdStrategy = {
+      attach(contextId, { data: { tenant } }: { data: { tenant: string } }) {
+        const known = tenants.get(tenant) ?? { id: tenants.size + 1_000 };
+        tenants.set(tenant, known);
+        return {
+          resolve: (info: HostComponentInfo) => (info.isTreeDurable ? known : contextId),
+          payload: { tenant },
+        };
+      },
+    };
+    ContextIdFactory.apply(strategy);
+    try {
+      @Injectable({ scope: Scope.REQUEST, durable: true })
+      class Tenant {
+        constructor(@Inject(REQUEST) readonly request: unknown) {}
+      }
+      @Injectable({ scope: Scope.REQUEST })
+      class Unit {
+        constructor(@Inject(REQUEST) readonly request: { data: unknown }) {}
+      }
+      @Injectable({ scope: Scope.REQUEST })
+      class Handler {
+        constructor(
+          private readonly tenant: Tenant,
+          private readonly unit: Unit,
+          private readonly modules: ModuleRef,
+        ) {}
+        @OnEvent('a')
+        async on(payload: unknown): Promise<void> {
+          const contextId = ContextIdFactory.getByRequest(this.unit.request);
+          const again = await this.modules.resolve(Unit, contextId);
+          record(this.tenant.request, this.unit.request.data === payload, again === this.unit);
+        }
+      }
+      const { bus, events, until } = await start({ providers: [Tenant, Unit, Handler] });
+      for (const tenant of ['one', 'two', 'one']) await bus.publish('a', { tenant });
+      await until('handled', () => events.filter(({ type }) => type === 'handled').length === 3);
+      expect(calls.map((call) => JSON.stringify(call)).toSorted()).toEqual([
+        '[{"tenant":"one"},true,true]',
+        '[{"tenant":"one"},true,true]',
+        '[{"tenant":"two"},true,true]',
+      ]);
+    } finally {
+      ContextIdFactory.apply(undefined as never);
+    }
   });
 });

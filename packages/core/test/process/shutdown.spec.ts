@@ -86,8 +86,23 @@ describe('on SIGTERM', () => {
     await said('handling');
     child.kill('SIGTERM');
     await said('draining');
-    child.kill('SIGTERM');
-    expect(await ended).toEqual({ code: 1, signal: null });
+    // Whoever wants it says so again.
+    const again = setInterval(() => child.kill('SIGTERM'), 100);
+    try {
+      expect(await ended).toEqual({ code: 1, signal: null });
+    } finally {
+      clearInterval(again);
+    }
     expect(lines.join('\n')).toMatch(/SIGTERM while draining: ending at once/);
+  });
+
+  it('one that npm passes on, which the process has had already, ends nothing', async () => {
+    const { child, lines, said, ended } = run({ MODE: 'slow' });
+    await said('handling');
+    child.kill('SIGTERM');
+    await said('draining');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual({ code: null, signal: 'SIGTERM' });
+    expect(lines).toContain('handled');
   });
 });

@@ -73,6 +73,22 @@ export const delays = concern('Delayed publishing', (states) => {
   );
 
   states(
+    'A delayed task is kept for its worker, whatever its service and whenever it starts',
+    async ({ open, queue, group, until }) => {
+      const sending = await open({ service: group('sender') });
+      const working = await open({ service: group('worker') });
+      const probe = await working.subscribe(queue('there'));
+      await sending.publish(queue('to come'), { body: 'early', delay: 500 });
+      await sending.publish(queue('there'), { body: 'task', delay: 1_500 });
+      await until(() => probe.seen.length === 1, 'the task of the worker that is there');
+      const later = await working.subscribe(queue('to come'));
+      await until(() => later.seen.length === 1, 'the task that was due before its worker came');
+      assert.deepEqual([...probe.texts, ...later.texts], ['task', 'early']);
+    },
+    delayed,
+  );
+
+  states(
     'A delayed message goes to those who subscribe when it is due',
     async ({ open, topic, group, until }) => {
       const application = await open();
