@@ -139,10 +139,7 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
     }
     const entered = gate.enter();
     const exit = typeof entered === 'function' ? entered : await entered;
-    if (!exit) {
-      requeue(inHand);
-      return;
-    }
+    if (!exit) return carryOut(settling.settle(inHand, { type: 'release' }));
     if (lane.alive) {
       inHand.takenAt = clock.now();
       const settlement = await decide(inHand);

@@ -9,6 +9,7 @@ import {
   takeOut,
   TopologyError,
   UnsupportedError,
+  withinSignal,
   type Browsing,
   type Clock,
   type DeadLetteredMessage,
@@ -351,7 +352,7 @@ export function createDeadLetters({
       const checked = places.get(place) ?? checkPlace(id, home);
       places.set(place, checked);
       checked.catch(() => places.delete(place));
-      await checked;
+      await withinSignal(checked, signal);
       const properties = restoredProperties(owner, letter, home, clock.now());
       await publisher.send(
         () => ({

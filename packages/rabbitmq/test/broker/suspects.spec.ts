@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Settlement } from '@nest-messaging/core/contract';
+import { deferred } from '../../../core/src/engine/deferred.js';
 import { startProxy } from '../proxy.js';
 import { rabbitmqUrl } from '../../../../test/support/rabbitmq.js';
 import {
@@ -167,5 +168,32 @@ describe('A message that kills its process', () => {
     for (let i = 6; i < 12; i++) await publishing.publish('a', `${i}`);
     await until(() => new Set(process.probe.texts).size === 12, 'all of them');
     expect(most).toBe(1);
+  });
+
+  it('is given back as it came by who stops before its turn, and counts no death', async () => {
+    const { open, foreign, mark } = stage();
+    const application = await open();
+    const held = deferred();
+    const probe = await application.subscribe('a', () => held.promise.then(() => acknowledge), {
+      maxUnsettled: 1,
+    });
+    await application.publish('a', 'first');
+    await until(() => probe.seen.length === 1, 'the handler to be busy');
+    const { channel, connection } = await foreign();
+    const suspects = `${mark}.group.a--suspect`;
+    const sending = await connection.createConfirmChannel();
+    sending.sendToQueue(suspects, Buffer.from('suspect'), { messageId: 's1' });
+    await sending.waitForConfirms();
+    // Delivered, and waiting for its turn.
+    await until(
+      async () => (await channel.checkQueue(suspects)).messageCount === 0,
+      'the suspect to be in hand',
+    );
+    const stopped = probe.stop();
+    held.resolve();
+    await stopped;
+    expect(probe.texts).toEqual(['first']);
+    const back = await channel.get(suspects, { noAck: true });
+    expect(back).toMatchObject({ fields: { redelivered: false }, properties: { messageId: 's1' } });
   });
 });
