@@ -109,7 +109,7 @@ const EVENTS = /** @type {const} */ ([
   'warning',
 ]);
 
-/** As some validators do: it quotes what it found. */
+/** As validators do: it quotes what it found, and names where, be it a key of a record, which is the payload's. */
 const quoting = {
   '~standard': {
     version: /** @type {const} */ (1),
@@ -118,7 +118,12 @@ const quoting = {
     validate: (value) =>
       value?.fits === true
         ? { value }
-        : { issues: [{ message: `found ${JSON.stringify(value)}`, path: ['fits'] }] },
+        : {
+            issues: ['fits', ...Object.keys(value)].map((key) => ({
+              message: `found ${JSON.stringify(value)}`,
+              path: [key],
+            })),
+          },
   },
 };
 const Checked = defineEvent('checked', { schema: quoting });
@@ -213,7 +218,7 @@ const parts = {
     const [bus, health, letters] = [app.get(EventBus), app.get(MessagingHealth), app.get(DeadLetters)];
     for (const type of EVENTS) app.get(MessagingEvents).on(type, (event) => say(`event ${type}`, event));
     const headers = { secret: secrets.header };
-    const payload = { secret: secrets.payload };
+    const payload = { secret: secrets.payload, [secrets.field]: 'a name for which it is a value' };
     const about = { headers, key: secrets.key };
     for (const topic of Object.keys(handlers)) await bus.publish(topic, payload, about);
 

@@ -2,7 +2,7 @@
 export interface Config {
   readonly namespace: string;
   readonly broker: BrokerConfig;
-  readonly secrets: Readonly<Record<'password' | 'header' | 'payload' | 'key', string>>;
+  readonly secrets: Readonly<Record<'password' | 'header' | 'payload' | 'field' | 'key', string>>;
   /** Options that are refused, by the factory that they are given to. */
   readonly unusable: readonly (readonly [factory: 'aws' | 'kafka' | 'rabbitmq', options: object])[];
 }

@@ -196,6 +196,7 @@ function running(namespace: string, children: Set<ChildProcess>) {
       password,
       header: canary.at('header'),
       payload: canary.at('payload'),
+      field: canary.at('field'),
       key: canary.at('key'),
     };
     const config: Config = { namespace, broker, secrets, unusable };

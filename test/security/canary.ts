@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 /** A secret that occurs nowhere else, and how it would look in whatever is written of it. */
 export interface Canary {
   /** One for each place where a secret can be. */
-  readonly at: (place: 'password' | 'header' | 'payload' | 'key') => string;
+  readonly at: (place: 'password' | 'header' | 'payload' | 'field' | 'key') => string;
   /** What was found of it, with what stands around; empty if nothing was. */
   readonly foundIn: (text: string) => readonly string[];
 }

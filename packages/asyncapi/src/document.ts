@@ -3,7 +3,7 @@ import type { ExplainedConnection, ExplainedPayload, MessagingExplorer } from '@
 import { matches, type Destination, type EventContract } from '@nest-messaging/core/contract';
 import { locate, operationBindings, type Located } from './bindings.js';
 import { classSchemas, type ClassSchemas } from './classes.js';
-import { channelId, plain, reference } from './ids.js';
+import { channelId, distinctIds, plain, reference, type Named } from './ids.js';
 import { wireSchema, type JsonSchema } from './schemas.js';
 
 /** Of the module's, whichever copy of it the application has. */
@@ -43,8 +43,11 @@ function createDictionary<T>() {
       if (!entries.has(name)) entries.set(name, make());
       return name;
     },
-    record: (): Record<string, T> => Object.fromEntries(entries),
   };
+}
+
+interface Operation extends Named {
+  readonly described: Dictionary;
 }
 
 /** The message of one payload, and which topic it is published under. */
@@ -120,7 +123,7 @@ export async function asyncApiDocument(
   const schemas = new Map<string, JsonSchema>(Object.entries(classes.schemas));
   const messages = createDictionary<Dictionary>();
   const channels = createDictionary<{ located: Located; messages: Set<string> }>();
-  const operations = createDictionary<Dictionary>();
+  const operations: Operation[] = [];
 
   const known = payloads.map((payload): Known => {
     const { connection, destination, contract } = payload;
@@ -156,53 +159,62 @@ export async function asyncApiDocument(
 
   const operate = (
     action: 'send' | 'receive',
-    id: string,
     { connection, broker }: ExplainedConnection,
     destination: Destination,
     located: Located,
     more: Dictionary,
-  ): void => {
+  ): Dictionary => {
     const channel = channels.add(channelId(connection, destination), () => ({
       located,
       messages: new Set(),
     }));
     const carried = messagesOf(connection, destination);
     for (const message of carried) channels.entries.get(channel)!.messages.add(message);
-    operations.add(`${id}--${channel}`, () => ({
+    return {
       action,
       channel: reference('channels', channel),
       messages: carried.map((message) => reference('channels', channel, 'messages', message)),
       ...more,
       ...(broker === 'memory' ? {} : { tags: [{ name: broker }] }),
-    }));
+    };
   };
 
   for (const connection of connections) {
     const { broker } = connection;
-    for (const { destination, resources } of connection.publications)
-      operate('send', 'publish', connection, destination, locate(broker, destination, resources), {});
-    for (const { handler, source, group, subscription, resources, refusals } of connection.handlers) {
+    const channelOf = (destination: Destination): string => channelId(connection.connection, destination);
+    const published = new Set<string>();
+    for (const { destination, resources } of connection.publications) {
+      const id = `publish--${channelOf(destination)}`;
+      // Said twice, as ordered and as not.
+      if (published.has(id)) continue;
+      published.add(id);
+      const located = locate(broker, destination, resources);
+      const described = operate('send', connection, destination, located, {});
+      operations.push({ id, name: destination.name, described });
+    }
+    for (const one of connection.handlers) {
+      const { handler, source, group, subscription, resources, refusals, needs } = one;
       if (refusals.length > 0) continue;
       const bindings = operationBindings(broker, subscription);
-      operate(
-        'receive',
-        `handle--${plain(source.kind === 'queue' ? 'worker' : group)}`,
-        connection,
-        source,
-        locate(broker, source, resources, subscription),
-        {
-          title: handler,
-          summary:
-            source.kind === 'queue'
-              ? 'Each message goes to one worker.'
-              : `Group ${group}, by subscription ${subscription ?? 'of each process'}.`,
-          ...(bindings && { bindings }),
-        },
-      );
+      // A group may have both of one event: what is shared among its processes, and what each of them gets.
+      const broadcast = needs.some(({ need }) => need === 'broadcast');
+      const who = plain(source.kind === 'queue' ? 'worker' : group);
+      const located = locate(broker, source, resources, subscription);
+      const described = operate('receive', connection, source, located, {
+        title: handler,
+        summary:
+          source.kind === 'queue'
+            ? 'Each message goes to one worker.'
+            : `Group ${group}, by subscription ${subscription ?? 'of each process'}.`,
+        ...(bindings && { bindings }),
+      });
+      const id = `handle--${who}--${channelOf(source)}${broadcast ? '--broadcast' : ''}`;
+      operations.push({ id, name: handler, described });
     }
   }
 
   const used = new Set([...channels.entries.values()].flatMap((channel) => [...channel.messages]));
+  const ids = distinctIds(operations);
   const service = connections[0]?.service ?? 'application';
   return {
     asyncapi: '3.0.0',
@@ -221,7 +233,7 @@ export async function asyncApiDocument(
         },
       ]),
     ),
-    operations: operations.record(),
+    operations: Object.fromEntries(operations.map(({ described }, at) => [ids[at]!, described])),
     components: {
       messages: Object.fromEntries([...messages.entries].filter(([id]) => used.has(id))),
       schemas: Object.fromEntries(schemas),

@@ -286,6 +286,38 @@ describe('The AsyncAPI document of an application', () => {
     expect(await errorsIn(document)).toEqual([]);
   }, 60_000);
 
+  it('has an operation for each handler of a group, be it of one event, whichever comes first', async () => {
+    @Injectable()
+    class Prices {
+      @OnEvent('price.changed')
+      keep(): void {}
+
+      @OnEvent('price.changed', { broadcast: true })
+      show(): void {}
+
+      @OnEvent('cache.cleared', { broadcast: true })
+      clear(): void {}
+    }
+    @Injectable()
+    class Offers {
+      @OnEvent('cache.cleared', { broadcast: true })
+      clear(): void {}
+    }
+    const titles = async (...providers: Type[]): Promise<unknown> => {
+      const document = await documentOf({ publishes: [], enqueues: [] }, providers);
+      expect(await errorsIn(document)).toEqual([]);
+      return Object.fromEntries(Object.entries(document.operations).map(([id, { title }]) => [id, title]));
+    };
+    const expected = {
+      'handle--shop--price.changed': 'Prices.keep',
+      'handle--shop--price.changed--broadcast': 'Prices.show',
+      'handle--shop--cache.cleared--broadcast--Prices.clear': 'Prices.clear',
+      'handle--shop--cache.cleared--broadcast--Offers.clear': 'Offers.clear',
+    };
+    expect(await titles(Prices, Offers)).toEqual(expected);
+    expect(await titles(Offers, Prices)).toEqual(expected);
+  }, 60_000);
+
   it('leaves out what would be refused', async () => {
     @Injectable()
     class Refused {

@@ -45,18 +45,37 @@ function parse(reference: string, directory: string): Reference {
 
 const CLASS = /^class\b/;
 
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** Of objects, Nest takes for a module a dynamic one, or the promise of one. */
+const isModule = (value: object): boolean => 'module' in value || 'then' in value;
+
+/** What the exports of CommonJS have beside what the file exports: compilers add the one, Node the other. */
+const OF_NO_FILE = ['__esModule', 'module.exports'];
+
+/**
+ * What the file exports. Of CommonJS, `import` gives all that it exports as `default`, and beside it what Node's lexer has
+ * seen; an object that is no module itself is that.
+ */
+async function exportsOf(file: string): Promise<Readonly<Record<string, unknown>>> {
+  const { default: whole, ...seen } = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  const exported: Record<string, unknown> =
+    isObject(whole) && !isModule(whole)
+      ? { ...whole, ...seen }
+      : { ...seen, ...(whole !== undefined && { default: whole }) };
+  return Object.fromEntries(Object.entries(exported).filter(([key]) => !OF_NO_FILE.includes(key)));
+}
+
 /** The root module: an exported class, or what an exported function makes. @throws {UsageError} if there is none */
 async function rootModule({ file, name }: Reference): Promise<unknown> {
-  const imported = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
-  // CommonJS, where Node does not see what it exports.
-  const exported: Record<string, unknown> = { ...(imported['default'] as object | undefined), ...imported };
+  const exported = await exportsOf(file);
   const modules = Object.keys(exported).filter((key) => key.endsWith('Module'));
   const chosen =
     name ??
-    ['AppModule', 'default'].find((key) => key in imported) ??
+    ['AppModule', 'default'].find((key) => key in exported) ??
     (modules.length === 1 ? modules[0] : undefined);
   const found = chosen === undefined ? undefined : exported[chosen];
-  if (typeof found !== 'function' && (typeof found !== 'object' || found === null))
+  if (typeof found !== 'function' && !isObject(found))
     throw new UsageError(
       `--app ${file}: ${name === undefined ? 'it is unclear which export is the root module' : `it exports no '${name}'`}; it exports ${Object.keys(exported).join(', ') || 'nothing'}: name one behind '#'`,
     );

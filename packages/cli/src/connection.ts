@@ -7,6 +7,7 @@ import {
   type Topology,
 } from '@nest-messaging/core';
 import {
+  checkName,
   systemClock,
   type Destination,
   type Environment,
@@ -42,6 +43,12 @@ export interface Doing {
   readonly ordered?: readonly string[];
 }
 
+/** What an application does, as it would declare it. */
+export interface Declared {
+  readonly handlers: readonly HandlerDeclaration[];
+  readonly publications: readonly PublicationDeclaration[];
+}
+
 /** Milliseconds. */
 const CONNECT_WITHIN = 10_000;
 
@@ -51,6 +58,8 @@ export async function openTransport(
   report: Environment['report'] = () => {},
 ): Promise<Transport> {
   try {
+    checkName('service', service);
+    if (namespace !== undefined) checkName('namespace', namespace);
     const broker = await brokerFromUrl(url);
     return broker.open({
       connection: 'default',
@@ -81,18 +90,22 @@ function handlersOf({ handle = [], work = [], broadcast = [], ordered = [] }: Do
       contract: defineEvent(source.name, { ordered: true, key: () => '' }),
     }),
   });
-  const event = (text: string): { source: Destination; options: HandlerDeclaration['options'] } => {
-    const [name = '', group] = text.split('@');
+  const event = (
+    flag: string,
+    text: string,
+  ): { source: Destination; options: HandlerDeclaration['options'] } => {
+    const [name = '', group, ...more] = text.split('@');
+    if (more.length > 0) throw new UsageError(`--${flag} ${text}: expected an event, or event@group`);
     return { source: { kind: 'topic', name }, options: group === undefined ? {} : { group } };
   };
   return [
     ...handle.map((text) => {
-      const { source, options } = event(text);
+      const { source, options } = event('handle', text);
       return declare('handle', text, source, options);
     }),
     ...work.map((name) => declare('work', name, { kind: 'queue', name })),
     ...broadcast.map((text) => {
-      const { source, options } = event(text);
+      const { source, options } = event('broadcast', text);
       return declare('broadcast', text, source, { ...options, broadcast: true });
     }),
   ];
@@ -108,6 +121,22 @@ function publicationsOf({ publish = [], enqueue = [], ordered = [] }: Doing): Pu
   return [...publish.map(declare('topic')), ...enqueue.map(declare('queue'))];
 }
 
+/** @throws {UsageError} if a word cannot be understood, or says something of what there is not */
+export function declaredBy(doing: Doing): Declared {
+  const handlers = handlersOf(doing);
+  const publications = publicationsOf(doing);
+  const names = new Set([
+    ...handlers.map(({ source }) => source.name),
+    ...publications.map(({ destination }) => destination.name),
+  ]);
+  const unknown = doing.ordered?.find((name) => !names.has(name));
+  if (unknown !== undefined)
+    throw new UsageError(
+      `--ordered ${unknown}: expected one of the events and queues that are named, ${names.size === 0 ? 'and there are none' : `which are ${[...names].join(', ')}`}`,
+    );
+  return { handlers, publications };
+}
+
 /** The only connection of an application that there is not. */
 const connectionOf = ({ service, namespace, topology }: Place, transport: Transport) => ({
   transport,
@@ -119,10 +148,10 @@ const connectionOf = ({ service, namespace, topology }: Place, transport: Transp
 });
 
 /** Makes on the broker what an application needs that does this. @throws {MessagingError} whatever is refused */
-export async function establishByUrl(place: Place, doing: Doing): Promise<void> {
+export async function establishByUrl(place: Place, { handlers, publications }: Declared): Promise<void> {
   const transport = await openTransport({ ...place, topology: 'create' });
   try {
-    const usage = usageOf(connectionOf(place, transport), handlersOf(doing), publicationsOf(doing));
+    const usage = usageOf(connectionOf(place, transport), handlers, publications);
     await transport.connect();
     await transport.establish(usage);
   } finally {
@@ -133,25 +162,28 @@ export async function establishByUrl(place: Place, doing: Doing): Promise<void> 
 /** Looks at the live broker on behalf of an application that does this. */
 export async function examineByUrl(
   place: Place,
-  doing: Doing,
+  { handlers, publications }: Declared,
   options: ExaminationOptions,
 ): Promise<ExaminedConnection> {
   const transport = await openTransport(place);
   const findings = await examineConnection(
     connectionOf(place, transport),
     () => transport,
-    handlersOf(doing),
-    publicationsOf(doing),
+    handlers,
+    publications,
     options,
   );
   return { connection: 'default', broker: transport.name, findings };
 }
 
 /** What an application that does this would be on the broker. Connects to nothing. */
-export async function explainByUrl(place: Place, doing: Doing): Promise<ExplainedConnection> {
+export async function explainByUrl(
+  place: Place,
+  { handlers, publications }: Declared,
+): Promise<ExplainedConnection> {
   const transport = await openTransport(place);
   try {
-    return explainConnection(connectionOf(place, transport), handlersOf(doing), publicationsOf(doing));
+    return explainConnection(connectionOf(place, transport), handlers, publications);
   } finally {
     await transport.close();
   }

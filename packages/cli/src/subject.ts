@@ -6,7 +6,7 @@ import type {
   Topology,
 } from '@nest-messaging/core';
 import { createApplication } from './application.js';
-import { establishByUrl, examineByUrl, explainByUrl, type Doing } from './connection.js';
+import { declaredBy, establishByUrl, examineByUrl, explainByUrl, type Doing } from './connection.js';
 import { UsageError } from './exit.js';
 import type { Terminal } from './terminal.js';
 
@@ -83,19 +83,52 @@ async function ofApplication(
   };
 }
 
-/** @throws {UsageError} if it is unclear what the command is about */
-export async function subjectOf(options: SubjectOptions, directory: string): Promise<Subject> {
+/** What says in words what an application that is there says itself. */
+const IN_WORDS = [
+  'url',
+  'service',
+  'namespace',
+  'publish',
+  'enqueue',
+  'handle',
+  'work',
+  'broadcast',
+  'ordered',
+] as const satisfies readonly (keyof SubjectOptions)[];
+
+/** BROKER_URL may be set for other commands: what was typed counts alone. */
+function checkAlone(command: Command): void {
+  const names = command.opts<{ rights?: boolean }>().rights ? IN_WORDS : [...IN_WORDS, 'topology'];
+  const typed = names.filter((name) => command.getOptionValueSource(name) === 'cli');
+  if (typed.length > 0)
+    throw new UsageError(
+      `--app says it all: leave out ${typed.map((name) => `--${name}`).join(', ')}, or --app`,
+    );
+}
+
+/**
+ * @param command of {@link addSubject}
+ * @throws {UsageError} if it is unclear what the command is about
+ */
+export async function subjectOf(command: Command, directory: string): Promise<Subject> {
+  const options = command.opts<SubjectOptions>();
   const { app, connection, url, service, namespace, topology = 'create' } = options;
-  if (app !== undefined) return ofApplication(app, connection, directory);
+  if (app !== undefined) {
+    checkAlone(command);
+    return ofApplication(app, connection, directory);
+  }
+  if (connection !== undefined)
+    throw new UsageError(`--connection ${connection}: only an application has several, given by --app`);
   if (url === undefined)
     throw new UsageError('neither --app nor --url is given: say which application, or which broker');
   if (service === undefined)
     throw new UsageError('--service is missing beside --url: the name that MessagingModule.forRoot is given');
   const place = { url, service, namespace, topology };
+  const declared = declaredBy(options);
   return {
     refusals: [],
-    explain: async () => [await explainByUrl(place, options)],
-    establish: () => establishByUrl(place, options),
-    examine: async (management) => [await examineByUrl(place, options, { management })],
+    explain: async () => [await explainByUrl(place, declared)],
+    establish: () => establishByUrl(place, declared),
+    examine: async (management) => [await examineByUrl(place, declared, { management })],
   };
 }

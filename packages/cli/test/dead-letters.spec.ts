@@ -26,6 +26,8 @@ describe('nest-messaging dead-letters', () => {
     [['list', '--url', 'amqp://127.0.0.1:1', '--service', 'billing'], 'neither --topic nor --queue'],
     [['list', ...NOWHERE, '--queue', 'a'], "cannot be used with option '--topic <topic>'"],
     [['list', ...NOWHERE, '--group', 'a.b'], 'group "a.b" holds a dot'],
+    [['list', ...NOWHERE, '--service', 'a.b'], 'service "a.b" holds a dot'],
+    [['list', ...NOWHERE, '--namespace', 'a.b'], 'namespace "a.b" holds a dot'],
     [['list', ...NOWHERE.slice(0, -1), 'a b'], 'topic "a b" holds'],
     [['list', ...NOWHERE, '--limit', '0'], 'whole number of 1 or more'],
     [['list', ...NOWHERE, '--since', 'yesterday'], 'how long ago'],

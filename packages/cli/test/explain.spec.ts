@@ -36,6 +36,15 @@ describe('nest-messaging explain', () => {
     expect(out).toMatch(/^flowchart LR\n/);
   });
 
+  it.each(['default-export.cjs', 'default-export.cjs#default', 'bundle.cjs', 'bundle.cjs#AppModule'])(
+    'finds the root module in CommonJS: %s',
+    async (app) => {
+      const { code, out, error } = await command('explain', '--app', app);
+      expect({ code, error }).toEqual({ code: 0, error: '' });
+      expect(out).toMatch(/^connection default: memory, service billing/);
+    },
+  );
+
   it('ends with 1 where the application would not start, and says why', async () => {
     const { code, out } = await command('explain', '--app', 'application.mjs#demanding');
     expect(code).toBe(1);
@@ -54,6 +63,8 @@ describe('nest-messaging explain', () => {
     [[], '--app <module>'],
     [['--app', 'nowhere.js'], 'there is no file'],
     [['--app', 'application.mjs#Nothing'], "it exports no 'Nothing'; it exports AppModule, "],
+    [['--app', 'bundle.cjs#Nothing'], "it exports no 'Nothing'; it exports AppModule, SilentModule: name"],
+    [['--app', 'default-export.cjs#AppModule'], "it exports no 'AppModule'; it exports default: name"],
     [['--app', 'application.mjs#SilentModule'], 'has no MessagingModule.forRoot'],
     [['--app', APP, '--jsn'], "unknown option '--jsn'"],
   ])('does not understand %j, and says why', async (args, why) => {

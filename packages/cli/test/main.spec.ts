@@ -21,4 +21,19 @@ describe('The program', () => {
     });
     expect(node(...explain, 'nowhere.js')).toMatchObject({ status: 2, stdout: '' });
   });
+
+  // Jest shows more of CommonJS than Node's lexer sees.
+  it.each(['default-export.cjs', 'bundle.cjs', 'bundle.cjs#AppModule'])(
+    'finds the root module of %s as Node imports it',
+    (app) => {
+      const ended = node(
+        'packages/cli/dist/main.js',
+        'explain',
+        '--app',
+        `packages/cli/test/fixtures/${app}`,
+      );
+      expect(ended).toMatchObject({ status: 0, stderr: '' });
+      expect(ended.stdout).toMatch(/^connection default: memory, service billing/);
+    },
+  );
 });

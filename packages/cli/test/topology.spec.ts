@@ -9,6 +9,7 @@ const URLS = {
   aws: 'aws://eu-west-1',
   memory: 'memory:',
 };
+const WORDS = ['--url', 'memory:', '--service', 's'];
 const DOING =
   '--service billing --namespace shop --publish invoice.sent --handle order.placed --handle order.#@audit --work invoices --broadcast cache.cleared --ordered order.placed'.split(
     ' ',
@@ -104,6 +105,16 @@ describe('nest-messaging topology', () => {
     },
   );
 
+  it('has no need of BROKER_URL where there is an application, and takes no offence at it', async () => {
+    const given = process.env['BROKER_URL'];
+    process.env['BROKER_URL'] = URLS.kafka;
+    const ended = await command('topology', ...APP, '--rights', '--topology', 'validate').finally(() => {
+      if (given === undefined) delete process.env['BROKER_URL'];
+      else process.env['BROKER_URL'] = given;
+    });
+    expect(ended).toMatchObject({ code: 0, out: expect.stringContaining('rabbitmqctl set_permissions') });
+  });
+
   it.each([
     [[], 'neither --app nor --url'],
     [['--url', 'memory:'], '--service is missing'],
@@ -113,6 +124,19 @@ describe('nest-messaging topology', () => {
       'Allowed choices are create, validate, none',
     ],
     [[...APP, '--connection', 'audit'], 'the application has default'],
+    [[...WORDS, '--connection', 'audit'], 'only an application has several'],
+    [['--url', 'memory:', '--service', 'a.b'], 'service "a.b" holds a dot'],
+    [[...WORDS, '--namespace', 'a.b'], 'namespace "a.b" holds a dot'],
+    [[...WORDS, '--handle', 'a', '--work', 'b', '--ordered', 'c'], 'that are named, which are a, b'],
+    [[...WORDS, '--publish', 'a', '--ordered', 'A'], 'that are named, which are a'],
+    [[...WORDS, '--ordered', 'c'], 'that are named, and there are none'],
+    [[...WORDS, '--handle', 'a@b@c'], '--handle a@b@c: expected an event, or event@group'],
+    [[...WORDS, '--broadcast', 'a@b@c'], '--broadcast a@b@c: expected'],
+    [[...APP, ...WORDS], 'leave out --url, --service, or --app'],
+    ...['namespace', 'publish', 'enqueue', 'handle', 'work', 'broadcast', 'ordered'].map(
+      (flag): [string[], string] => [[...APP, `--${flag}`, 'a'], `leave out --${flag}, or --app`],
+    ),
+    [[...APP, '--topology', 'validate'], 'leave out --topology, or --app'],
   ])('does not understand %j, and says why', async (args, why) => {
     const { code, out, error } = await command('topology', ...args);
     expect({ code, out }).toEqual({ code: 2, out: '' });

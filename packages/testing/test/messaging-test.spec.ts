@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable, Module, type INestApplicationContext } from '@nestjs/common';
+import { Injectable, Module, type INestApplicationContext, type OnModuleInit } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
   BatchContext,
@@ -11,7 +11,9 @@ import {
   MessagingModule,
   OnEvent,
   OnQueue,
+  Subscriptions,
   type Broker,
+  type CircuitBreaker,
 } from '@nest-messaging/core';
 import { memory } from '@nest-messaging/core';
 import { messagingTest, type MessagingTest } from '@nest-messaging/testing';
@@ -234,6 +236,36 @@ describe('messagingTest', () => {
     await expect(messaging.settled(50)).rejects.toThrow(/messages kept coming|still handled/);
     await app.close();
     apps.length = 0;
+  });
+
+  it('says so when a circuit stays open, which is probed for ever', async () => {
+    let open = (): void => undefined;
+    const breaker: CircuitBreaker = {
+      onBreak(listener) {
+        open = listener;
+        return { dispose() {} };
+      },
+      onReset: () => ({ dispose() {} }),
+      execute: (run) => run(),
+    };
+
+    @Injectable()
+    class Charges implements OnModuleInit {
+      constructor(private readonly subscriptions: Subscriptions) {}
+      onModuleInit(): void {
+        const probe = () => Promise.reject(new Error('503'));
+        this.subscriptions.pauseWhileOpen({ topic: 'order.placed' }, breaker, { probe });
+      }
+      @OnEvent('order.placed')
+      charge(): void {}
+    }
+
+    const { messaging } = await start(Charges);
+    await messaging.settled();
+    open();
+    await expect(messaging.settled(50)).rejects.toThrow(
+      "timers came again and again: the circuit of topic 'order.placed' of group 'shop' stays open",
+    );
   });
 
   it('runs on memory what is configured for a real broker, which is not even opened', async () => {

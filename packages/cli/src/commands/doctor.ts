@@ -53,9 +53,9 @@ export function addDoctor(program: Command, terminal: Terminal, end: (code: Exit
     .option('--verbose', 'what is fine, too')
     .option('--json', 'as JSON, all of it')
     .addHelpText('after', EXAMPLES)
-    .action(async (options: DoctorOptions) => {
+    .action(async (options: DoctorOptions, command: Command) => {
       const { management, verbose = false, json } = options;
-      const subject = await subjectOf(options, terminal.directory);
+      const subject = await subjectOf(command, terminal.directory);
       const examined = await subject.examine(management);
       if (json) writeJson(terminal, examined);
       else terminal.out(`${examined.map((one) => textOf(one, verbose)).join('\n\n')}\n`);

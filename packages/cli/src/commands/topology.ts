@@ -78,9 +78,9 @@ export function addTopology(program: Command, terminal: Terminal, end: (code: Ex
     .addOption(new Option('--rights', 'the least rights, ready to be granted').conflicts('apply'))
     .option('--json', 'as JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (options: TopologyOptions) => {
+    .action(async (options: TopologyOptions, command: Command) => {
       const { rights, apply, json, topology } = options;
-      const subject = await subjectOf(options, terminal.directory);
+      const subject = await subjectOf(command, terminal.directory);
       const connections = await subject.explain();
       if (json)
         writeJson(

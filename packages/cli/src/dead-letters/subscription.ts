@@ -62,8 +62,6 @@ function located({ url, service, namespace, topic, queue, group }: SubscriptionO
   if (source === undefined)
     throw new UsageError('neither --topic nor --queue is given: say whose dead letters, as its handler does');
   try {
-    checkName('service', service);
-    if (namespace !== undefined) checkName('namespace', namespace);
     if (group !== undefined) checkName('group', group);
     if (source.kind === 'topic') checkTopicOrPattern(source.name);
     else checkName('queue', source.name);

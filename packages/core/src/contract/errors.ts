@@ -64,7 +64,8 @@ export class InvalidMessageError extends MessagingError {
 export class InvalidPayloadError extends MessagingError {
   /**
    * What the validator found. Its texts may quote the payload, so that whoever prints the error, with all that is
-   * hidden in it, prints none of them.
+   * hidden in it, prints none of them. Its paths have '…' for each key that is no plain field name: keys of records are
+   * the payload's.
    */
   get issues(): readonly { readonly message: string; readonly path: string }[] {
     return this.#issues;

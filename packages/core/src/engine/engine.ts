@@ -82,6 +82,8 @@ export interface Engine {
     handlers: readonly HandlerDeclaration[],
     publications: readonly PublicationDeclaration[],
   ): ExplainedConnection;
+  /** Asks the broker nothing. @throws {MessagingError} whatever refuses one of these first */
+  check(handlers: readonly HandlerDeclaration[], publications: readonly PublicationDeclaration[]): void;
   /**
    * Makes these on the broker, whatever `topology` the engine has, and handles nothing. By a connection of its own.
    * @throws {MessagingError} whatever refuses one of them first; then nothing is made
@@ -217,6 +219,7 @@ export function createEngine(options: EngineOptions): Engine {
     subscriptions,
     register: (handler) => subscriptions.register(handler),
     explain: (handlers, publications) => explainConnection({ ...options, transport }, handlers, publications),
+    check: (handlers, publications) => void usageOf({ ...options, transport }, handlers, publications),
     examine: (handlers, publications, looking) =>
       examineConnection(
         { ...options, transport },

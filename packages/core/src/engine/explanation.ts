@@ -106,6 +106,12 @@ export const refusalOf = (of: string, { code, message }: MessagingError): Explai
   message,
 });
 
+/** What is explained, and what refuses it, for whoever has to throw that. */
+interface Judged<T> {
+  readonly explained: T;
+  readonly errors: readonly MessagingError[];
+}
+
 /** Answers what `plan` does, or undefined, and its error among the refusals. */
 function planned<T>(refusals: Refusal[], plan: () => T): T | undefined {
   try {
@@ -171,7 +177,7 @@ function explainHandler(
   refused: readonly Refusal[],
   transport: ExplanationParts['transport'],
   sharing: (subscription: string, admitted: Admitted) => MessagingError | undefined,
-): ExplainedHandler {
+): Judged<ExplainedHandler> {
   const refusals = [...refused];
   const plan = admitted && planned(refusals, () => transport.planner.subscription(admitted.subscription));
   const shared = plan && !admitted.options.broadcast ? sharing(plan.name, admitted) : undefined;
@@ -180,7 +186,8 @@ function explainHandler(
   const unmet = refusals.flatMap(({ need, error }): ExplainedNeed[] =>
     need === undefined ? [] : [{ need, given: 'refused', how: error.message }],
   );
-  return {
+  const errors = refusals.map(({ error }) => error);
+  const explained: ExplainedHandler = {
     handler: handler.label,
     source: handler.source,
     group: admitted?.options.group ?? handler.options.group ?? handler.defaultGroup ?? '',
@@ -188,14 +195,15 @@ function explainHandler(
     version: handler.contract?.version,
     needs: [...needs.filter(({ need }) => unmet.every((other) => other.need !== need)), ...unmet],
     resources: plan?.resources ?? [],
-    refusals: refusals.map(({ error }) => refusalOf(handler.label, error)),
+    refusals: errors.map((error) => refusalOf(handler.label, error)),
   };
+  return { explained, errors };
 }
 
 function explainPublication(
   { contract, ...publication }: PublicationDeclaration,
   transport: ExplanationParts['transport'],
-): ExplainedPublication {
+): Judged<ExplainedPublication> {
   const { planner } = transport;
   const { kind, name } = publication.destination;
   const refusals: Refusal[] = [];
@@ -203,13 +211,15 @@ function explainPublication(
     checkName(kind, name);
     return planner.publication(publication);
   });
-  return {
+  const errors = refusals.map(({ error }) => error);
+  const explained: ExplainedPublication = {
     ...publication,
     version: contract?.version,
     needs: resources ? [delayBy(planner.delays(), transport)] : [],
     resources: resources ?? [],
-    refusals: refusals.map(({ error }) => refusalOf(`${kind} '${name}'`, error)),
+    refusals: errors.map((error) => refusalOf(`${kind} '${name}'`, error)),
   };
+  return { explained, errors };
 }
 
 export interface Survey {
@@ -217,6 +227,8 @@ export interface Survey {
   readonly publications: readonly ExplainedPublication[];
   /** Of what is not refused. */
   readonly usage: Usage;
+  /** All that refuses one of them. */
+  readonly errors: readonly MessagingError[];
 }
 
 /** Judges them one after the other. */
@@ -242,19 +254,21 @@ export function survey(
 
   const handlers = declarations.map((handler) => {
     const { admitted, refusals } = admission(handler);
-    const explained = explainHandler(handler, admitted, refusals, transport, sharing);
-    if (admitted && explained.refusals.length === 0) accepted.push(admitted.subscription);
-    return explained;
+    const judged = explainHandler(handler, admitted, refusals, transport, sharing);
+    if (admitted && judged.errors.length === 0) accepted.push(admitted.subscription);
+    return judged;
   });
-  const published = publications.map((publication) => explainPublication(publication, transport));
+  const judged = publications.map((publication) => explainPublication(publication, transport));
+  const published = judged.map(({ explained }) => explained);
   return {
-    handlers,
+    handlers: handlers.map(({ explained }) => explained),
     publications: published,
     usage: {
       subscriptions: accepted,
       publications: published.filter(({ refusals }) => refusals.length === 0),
       delays: published.length > 0,
     },
+    errors: [...handlers, ...judged].flatMap(({ errors }) => errors),
   };
 }
 
@@ -292,8 +306,10 @@ export function usageOf(
   declarations: readonly HandlerDeclaration[],
   published: readonly PublicationDeclaration[],
 ): Usage {
-  const { handlers, publications, usage } = survey(parts, declarations, published);
-  const [refusal] = [...handlers, ...publications].flatMap(({ refusals }) => refusals);
-  if (refusal) throw new MessagingError(refusal.code, refusal.message);
+  const {
+    usage,
+    errors: [first],
+  } = survey(parts, declarations, published);
+  if (first) throw first;
   return usage;
 }

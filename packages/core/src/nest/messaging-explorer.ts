@@ -1,13 +1,13 @@
 import type { ModulesContainer } from '@nestjs/core';
 import {
   ConfigurationError,
-  MessagingError,
   type Destination,
   type EventContract,
   type ExaminationOptions,
   type Finding,
+  type MessagingError,
 } from '../contract/index.js';
-import { refusalOf, type Engine, type ExplainedRefusal, type HandlerDeclaration } from '../engine/index.js';
+import { refusalOf, type Engine, type HandlerDeclaration } from '../engine/index.js';
 import { findHandlers } from './discovery.js';
 import type { Explanation } from './explanation.js';
 import { diagramOf } from './explanation-diagram.js';
@@ -45,6 +45,12 @@ interface Declared {
   readonly type?: Function;
 }
 
+/** What would keep the application from starting, and what it is about. */
+interface Refused {
+  readonly of: string;
+  readonly error: MessagingError;
+}
+
 /**
  * Explains the application's messaging without its brokers: what is handled and published, under which names on the
  * broker, and how each need of each handler is met there, or why not. On an application that was created and never
@@ -71,19 +77,19 @@ export class MessagingExplorer {
 
   /** Collects all that would keep the application from starting, where starting tells the first alone. */
   explain(): Explanation {
-    const refusals: ExplainedRefusal[] = [];
-    const handlers = this.#handlers(refusals);
+    const { handlers, refused } = this.#declared();
     const connections = [...this.#engines.values()].map((engine) =>
       engine.explain(
         declarationsOf(handlers, engine.connection),
         publicationsOf(this.#published(engine.connection)),
       ),
     );
-    for (const { connection = DEFAULT_CONNECTION } of featuresOf(this.#modules))
-      this.#named(connection, 'MessagingModule.forFeature', refusals);
-    for (const connection of connections)
-      for (const part of [...connection.handlers, ...connection.publications])
-        refusals.push(...part.refusals);
+    const refusals = [
+      ...refused.map(({ of, error }) => refusalOf(of, error)),
+      ...connections.flatMap(({ handlers: explained, publications }) =>
+        [...explained, ...publications].flatMap((part) => part.refusals),
+      ),
+    ];
     return { connections, refusals };
   }
 
@@ -95,10 +101,11 @@ export class MessagingExplorer {
    * @throws {MessagingError} whatever would keep the application from starting, and whatever the broker refuses
    */
   async establish(connection?: string): Promise<void> {
-    const refusals: ExplainedRefusal[] = [];
-    const handlers = this.#handlers(refusals);
-    const [refusal] = refusals;
-    if (refusal) throw new MessagingError(refusal.code, refusal.message);
+    const {
+      handlers,
+      refused: [first],
+    } = this.#declared();
+    if (first) throw first.error;
     for (const engine of this.#chosen(connection, 'MessagingExplorer.establish'))
       await engine.establish(
         declarationsOf(handlers, engine.connection),
@@ -114,7 +121,7 @@ export class MessagingExplorer {
    * @param connection that alone. @default all of them
    */
   async examine(connection?: string, options?: ExaminationOptions): Promise<readonly ExaminedConnection[]> {
-    const handlers = this.#handlers([]);
+    const { handlers } = this.#declared();
     const examined: ExaminedConnection[] = [];
     for (const engine of this.#chosen(connection, 'MessagingExplorer.examine'))
       examined.push({
@@ -136,12 +143,8 @@ export class MessagingExplorer {
   refusePublished(): void {
     for (const { connection = DEFAULT_CONNECTION } of featuresOf(this.#modules))
       engineNamed(this.#engines, connection, 'MessagingModule.forFeature');
-    for (const engine of this.#engines.values()) {
-      const declared = publicationsOf(this.#published(engine.connection));
-      const { publications } = declared.length > 0 ? engine.explain([], declared) : { publications: [] };
-      const [refusal] = publications.flatMap(({ refusals }) => refusals);
-      if (refusal) throw new MessagingError(refusal.code, refusal.message);
-    }
+    for (const engine of this.#engines.values())
+      engine.check([], publicationsOf(this.#published(engine.connection)));
   }
 
   /** {@link explain} for people, at a terminal. */
@@ -164,7 +167,7 @@ export class MessagingExplorer {
         contract,
       })),
     );
-    const handled = this.#handlers([]).map(({ connection, declaration, type }): ExplainedPayload => {
+    const handled = this.#declared().handlers.map(({ connection, declaration, type }): ExplainedPayload => {
       const { label, source, options, defaultGroup, contract } = declaration;
       return {
         connection,
@@ -185,20 +188,22 @@ export class MessagingExplorer {
       : [engineNamed(this.#engines, connection, label)];
   }
 
-  #named(connection: string, label: string, refusals: ExplainedRefusal[]): boolean {
+  #named(connection: string, label: string, refused: Refused[]): boolean {
     try {
       engineNamed(this.#engines, connection, label);
       return true;
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
-      refusals.push(refusalOf(label, error));
+      refused.push({ of: label, error });
       return false;
     }
   }
 
-  #handlers(refusals: ExplainedRefusal[]): Declared[] {
+  /** The handlers whose connections there are, and what is refused that is of no connection. */
+  #declared(): { readonly handlers: readonly Declared[]; readonly refused: readonly Refused[] } {
+    const refused: Refused[] = [];
     const found = findHandlers(this.#modules).map(({ label, metadata, host, defaultGroup, flaw }) => {
-      if (flaw) refusals.push(refusalOf(label, flaw));
+      if (flaw) refused.push({ of: label, error: flaw });
       return {
         connection: metadata.options.connection ?? DEFAULT_CONNECTION,
         declaration: { label, ...metadata, defaultGroup },
@@ -206,9 +211,12 @@ export class MessagingExplorer {
       };
     });
     const retired = this.#retired.map(({ connection, spec }) => ({ connection, declaration: spec }));
-    return [...found, ...retired].filter(({ connection, declaration }) =>
-      this.#named(connection, declaration.label, refusals),
+    const handlers = [...found, ...retired].filter(({ connection, declaration }) =>
+      this.#named(connection, declaration.label, refused),
     );
+    for (const { connection = DEFAULT_CONNECTION } of featuresOf(this.#modules))
+      this.#named(connection, 'MessagingModule.forFeature', refused);
+    return { handlers, refused };
   }
 
   #published(connection: string): Published[] {

@@ -12,7 +12,7 @@ import { subscriptionOf, type SubscriptionSource } from './subscription-source.j
 export type RetiredHandler = SubscriptionSource & {
   /** As the handler said it, where the contract does not. @default what the contract declares */
   readonly ordered?: boolean;
-  /** What becomes of its messages: they are set aside, or acknowledged. Each is counted and logged. */
+  /** What becomes of its messages, whatever is in them: they are set aside, or acknowledged. Each is counted and logged. */
   readonly outcome: 'dead-letter' | 'discard';
 };
 
@@ -39,13 +39,15 @@ export function inPlaceOf(
   const { source, group } = subscriptionOf(retired, service);
   const named = 'queue' in retired ? retired.queue : retired.topic;
   const ordered = retired.ordered ?? (isContract(named) ? named.ordered : undefined);
-  const Outcome = retired.outcome === 'discard' ? Discard : DeadLetter;
+  const discards = retired.outcome === 'discard';
+  const Outcome = discards ? Discard : DeadLetter;
   return {
     connection: retired.connection ?? DEFAULT_CONNECTION,
     spec: {
       label: `the retired handler of '${source.name}'`,
       source,
-      options: { ...(source.kind === 'topic' && { group }), ordered },
+      // What cannot be read, or is too large, ends before it is invoked.
+      options: { ...(source.kind === 'topic' && { group }), ordered, deadLetter: !discards },
       invoke() {
         throw new Outcome(`the handler of '${source.name}' in group '${group}' is retired`);
       },

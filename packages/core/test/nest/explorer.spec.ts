@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Injectable, Module, Scope, type Type } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import {
+  ConfigurationError,
   ConnectionError,
   defineEvent,
   memory,
@@ -10,6 +11,8 @@ import {
   MessagingModule,
   OnEvent,
   OnQueue,
+  TopologyError,
+  UnsupportedError,
   type Broker,
   type ExaminedConnection,
   type MessagingModuleOptions,
@@ -225,13 +228,41 @@ describe('An application that was never started', () => {
       { publishes: ['a'], connection: 'nowhere' },
       /the connection 'nowhere': valid are default/,
     ],
-  ])('is refused, and does not start, where it says that it publishes to %s', async (_, feature, why) => {
-    @Module({ imports: [MessagingModule.forFeature(feature)] })
-    class Feature {}
-    const app = await compile({ imports: [Feature] });
-    const [refusal] = app.get(MessagingExplorer).explain().refusals;
-    expect(refusal!.message).toMatch(why);
-    await expect(app.init()).rejects.toThrow(refusal!.message);
+  ])(
+    'is refused, neither starts nor is made, where it says that it publishes to %s',
+    async (_, feature, why) => {
+      @Module({ imports: [MessagingModule.forFeature(feature)] })
+      class Feature {}
+      const app = await compile({ imports: [Feature] });
+      const [refusal] = app.get(MessagingExplorer).explain().refusals;
+      expect(refusal!.message).toMatch(why);
+      for (const begin of [() => app.get(MessagingExplorer).establish(), () => app.init()]) {
+        const error = await begin().catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(ConfigurationError);
+        expect(error).toMatchObject({ message: refusal!.message });
+      }
+    },
+  );
+
+  it('is refused with the error itself, whose words alone are explained', async () => {
+    const error = new TopologyError('the exchange is another', { cause: new Error('406'), retryable: true });
+    const broker: Broker = {
+      name: 'lesser',
+      open: (environment) => {
+        const transport = memory().open(environment);
+        const publication = () => {
+          throw error;
+        };
+        return { ...transport, planner: { ...transport.planner, publication } };
+      },
+    };
+    const app = await compile({}, { service: 'billing', broker, publishes: ['order.placed'] });
+    const explorer = app.get(MessagingExplorer);
+    expect(JSON.parse(JSON.stringify(explorer.explain().refusals))).toEqual([
+      { of: "topic 'order.placed'", code: 'TOPOLOGY', message: 'the exchange is another' },
+    ]);
+    await expect(explorer.establish()).rejects.toBe(error);
+    await expect(app.init()).rejects.toBe(error);
   });
 
   it('is explained the same when it has started', async () => {
@@ -263,7 +294,7 @@ describe('What an application needs', () => {
 
   it('is not made where something is refused, nor on a connection that is not there', async () => {
     const explorer = await explorerOf([Billing], { service: 'billing', broker: lesser() });
-    await expect(explorer.establish()).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(explorer.establish()).rejects.toThrow(UnsupportedError);
     await expect(explorer.establish('nowhere')).rejects.toThrow(/valid are default/);
   });
 

@@ -79,6 +79,37 @@ describe('a contract', () => {
     expect(events.filter(({ type }) => type === 'published')).toEqual([]);
   });
 
+  it.each([
+    [
+      'zod',
+      z.object({ counts: z.record(z.string(), z.number()), lines: z.array(z.object({ n: z.number() })) }),
+    ],
+    [
+      'valibot',
+      v.object({ counts: v.record(v.string(), v.number()), lines: v.array(v.object({ n: v.number() })) }),
+    ],
+    ['arktype', type({ counts: { '[string]': 'number' }, lines: type({ n: 'number' }).array() })],
+  ])('names the fields of %s that do not fit, and no key that may be a value', async (_, schema) => {
+    const { bus } = await start({});
+    const keys = ['john@example.com', '4915112345678', 'sk_live_51H8xK29Az'];
+    const counts = Object.fromEntries(keys.map((key) => [key, 'x']));
+    const payload = { counts, lines: [{ n: 1 }, { n: 'x' }] };
+    const refusal = bus.publish(defineEvent('counted', { schema }), payload as never);
+    const error = (await refusal.catch((thrown: unknown) => thrown)) as InvalidPayloadError;
+    expect(error.message).toBe("the payload does not fit the schema of 'counted' at 'counts.…', 'lines.1.n'");
+    const paths = error.issues.map(({ path }) => path);
+    expect(paths.toSorted()).toEqual([...keys.map(() => 'counts.…'), 'lines.1.n']);
+  });
+
+  it('names five paths that do not fit, and how many more there are', async () => {
+    const { bus } = await start({});
+    const fields = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const schema = z.object(Object.fromEntries(fields.map((field) => [field, z.number()])));
+    await expect(bus.publish(defineEvent('counted', { schema }), {})).rejects.toThrow(
+      /'counted' at 'a', 'b', 'c', 'd', 'e' and 2 more$/,
+    );
+  });
+
   it('dead-letters what does not fit at the first attempt', async () => {
     const { calls, record } = recorder();
     @Injectable()

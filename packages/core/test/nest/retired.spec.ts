@@ -6,6 +6,8 @@ import {
   memory,
   OnEvent,
   RegistrationError,
+  type Codec,
+  type MessagingError,
   type MessagingModuleOptions,
 } from '@nest-messaging/core';
 import { compile, eventually, start } from '../support/application.js';
@@ -15,6 +17,13 @@ class Invoices {
   @OnEvent('order.placed')
   bill(): void {}
 }
+
+/** As a stranger encodes, who writes what he likes. */
+const raw: Codec = {
+  contentType: 'application/json',
+  encode: (text) => Buffer.from(text as string),
+  decode: (body) => body,
+};
 
 const retired = (...handlers: unknown[]): MessagingModuleOptions =>
   ({ service: 'shop', retired: handlers }) as MessagingModuleOptions;
@@ -58,6 +67,30 @@ describe('A retired handler', () => {
     const { error } = await until('discarded');
     expect(error).toMatchObject({ message: "the handler of 'order.placed' in group 'shop' is retired" });
     expect(await deadLetters.list({ topic: 'order.placed' })).toEqual({ letters: [] });
+  });
+
+  it.each([
+    ['discard', ['discarded UNDECODABLE', 'discarded MESSAGE_TOO_LARGE']],
+    ['dead-letter', ['dead-lettered UNDECODABLE', 'dead-lettered MESSAGE_TOO_LARGE']],
+  ])('of outcome %s makes no exception of what no handler could have read', async (outcome, expected) => {
+    const broker = memory();
+    const options = { ...retired({ topic: 'order.placed', outcome }), broker, maxBodySize: 100 };
+    const { events, deadLetters } = await start({}, options);
+    const stranger = await start({}, { service: 'stranger', broker, codec: raw });
+    await stranger.bus.publish('order.placed', '{"id":');
+    await stranger.bus.publish('order.placed', JSON.stringify('x'.repeat(100)));
+    const ends = await eventually(
+      async () =>
+        events.flatMap((event) =>
+          event.type === 'discarded' || event.type === 'dead-lettered'
+            ? [`${event.type} ${(event.error as MessagingError).code}`]
+            : [],
+        ),
+      ({ length }) => length === expected.length,
+    );
+    expect(ends).toEqual(expected);
+    const { letters } = await deadLetters.list({ topic: 'order.placed' });
+    if (outcome === 'discard') expect(letters).toEqual([]);
   });
 
   it('leaves the handlers of other groups alone', async () => {
