@@ -17,6 +17,8 @@ export interface AttachOptions extends AwsHandlerOptions {
    * interest, and strangers do not say it themselves.
    */
   readonly raw: boolean;
+  /** Called before a filter policy is taken away that the handler no longer has. */
+  readonly unfiltered?: () => Promise<void>;
 }
 
 /** SNS compares only what is given with what there is, and refuses a difference. */
@@ -25,6 +27,7 @@ const DIFFERS = /already exists with different attributes/i;
 /**
  * Has a topic's messages delivered to a queue; answers the subscription's ARN. One that exists is brought up to date, so
  * that a changed filter policy never keeps an application from starting.
+ * @param known the ARN of a subscription that stays as it is: another release of its application may have changed it
  */
 export async function attach(
   sns: SNSClient,
@@ -32,6 +35,7 @@ export async function attach(
   topic: string,
   queue: string,
   options: AttachOptions,
+  known?: string,
 ): Promise<string> {
   const what = `subscription of queue '${lastName(queue)}' to topic '${lastName(topic)}'`;
   try {
@@ -42,7 +46,7 @@ export async function attach(
     }
     const Attributes = attributesOf(options);
     const arn = await subscribe(sns, topic, queue, Attributes);
-    await update(sns, arn, Attributes);
+    if (arn !== known) await update(sns, arn, Attributes, options.unfiltered);
     return arn;
   } catch (error) {
     if (isRetryable(error) || error instanceof TopologyError) throw error;
@@ -103,10 +107,12 @@ async function update(
   sns: SNSClient,
   SubscriptionArn: string,
   wanted: Record<string, string>,
+  unfiltered: AttachOptions['unfiltered'],
 ): Promise<void> {
   const { Attributes: now = {} } = await sns.send(new GetSubscriptionAttributesCommand({ SubscriptionArn }));
   // A filter policy that the handler no longer has: an empty one lets everything through.
   const unwanted = !wanted['FilterPolicy'] && now['FilterPolicy'] && now['FilterPolicy'] !== '{}';
+  if (unwanted) await unfiltered?.();
   for (const [AttributeName, AttributeValue] of Object.entries({
     ...wanted,
     ...(unwanted && { FilterPolicy: '{}' }),

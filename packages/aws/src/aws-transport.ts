@@ -26,7 +26,15 @@ import { createClients } from './clients.js';
 import { createConnection } from './connection.js';
 import { createConsumer, type Consumer, type ConsumerParts } from './consumer.js';
 import { createDeadLetters } from './dead-letters.js';
-import { connectionError, isMissing, isRetryable, missing, topologyError } from './errors.js';
+import {
+  connectionError,
+  isCredentials,
+  isMissing,
+  isRetryable,
+  missing,
+  shown,
+  topologyError,
+} from './errors.js';
 import { examine } from './examination.js';
 import { createReceiver, currentIntake } from './intake.js';
 import { delayName, queueName, subscriptionQueue, topicName, type Owner } from './names.js';
@@ -35,8 +43,8 @@ import { createPatience } from './patience.js';
 import { createPayloads } from './payloads.js';
 import { createPlanner } from './planner.js';
 import { createQueues, type Queue, type Queues } from './queues.js';
-import { relayOn } from './relay.js';
-import { createSending } from './sending.js';
+import { passedOn, relayOn } from './relay.js';
+import { checkFitsTopic, createSending } from './sending.js';
 import { subscribe, type Running } from './subscribe.js';
 import { createTopics, type Topics } from './topics.js';
 import { createWelcome } from './welcome.js';
@@ -89,7 +97,9 @@ function whereOf({ sqs: { endpoint, region } }: ResolvedOptions): string {
 
 /** One application's way to SNS and SQS. */
 export function openAws(options: ResolvedOptions, environment: Environment): Transport {
-  const { clock, report, topology, connectTimeout, service } = environment;
+  const { clock, topology, connectTimeout, service } = environment;
+  const report: Environment['report'] = (event) =>
+    environment.report('error' in event ? { ...event, error: shown(event.error) } : event);
   const owner: Owner = environment;
   const intake = currentIntake();
   // A queue of one process alone is nothing that Lambda could poll.
@@ -101,7 +111,10 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   const queues = createQueues(sqs, topology);
   const topics = createTopics({ sns, topology, welcome: createWelcome({ owner, sns, queues, warn }) });
   const broadcasts = createBroadcasts({ sns, sqs, queues, clock });
-  const sending = createSending({ sns, sqs, connection, linger: options.linger, clock });
+  const sendingBy = { sns, sqs, connection, linger: options.linger, clock };
+  const sending = createSending(sendingBy);
+  /** Of what was received: they go on when publishing ends. */
+  const copies = createSending(sendingBy);
   const { maxBodySize, largePayloads } = options;
   const payloads = createPayloads({ options: largePayloads, maxBodySize, topology, clock });
   const turnAt = createTurnstile();
@@ -118,7 +131,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     owner,
     sqs: looking,
     queues,
-    sending,
+    sending: copies,
     payloads,
     clock,
     report,
@@ -165,7 +178,16 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
   /** What this service has published with a delay is passed on by any of its processes. */
   const startRelay = (queue: Queue): void => {
     if (relay || state !== 'open') return;
-    const work = relayOn({ owner, queue, topics, queues, sending, clock, abandoned: abandoned.signal, warn });
+    const work = relayOn({
+      owner,
+      queue,
+      topics,
+      queues,
+      sending: copies,
+      clock,
+      abandoned: abandoned.signal,
+      warn,
+    });
     relay = consume(queue, { work, maxInHand: RELAYED, warn });
   };
 
@@ -226,16 +248,23 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       const stored = await payloads.store(parcel, message.contentType, signal);
       return { sent: via(stored) };
     };
-    const toQueue = ({ url }: Queue, marks: Marks): Promise<Begun> =>
-      send(marks, (parcel) => sending.toQueue(url, parcel, place, delaySeconds(due - clock.now()), signal));
+    const toQueue = (
+      { url }: Queue,
+      marks: Marks,
+      check: (parcel: Parcel) => void = () => {},
+    ): Promise<Begun> =>
+      send(marks, (parcel) => {
+        check(parcel);
+        return sending.toQueue(url, parcel, place, delaySeconds(due - clock.now()), signal);
+      });
     /** Neither SNS nor a FIFO queue delays a single message. */
-    const later = async (to: Marks['to']): Promise<Begun> => {
+    const later = async (to: Marks['to'], check?: (parcel: Parcel) => void): Promise<Begun> => {
       if (intake && !intake.delays)
         throw new UnsupportedError(
           `'${destination.name}' cannot be published with a delay in Lambda, which runs nothing that would pass it on when it is due: make queue '${delayName(owner)}' an event source of the function, or run another process of service '${service}', and say so with createLambdaHandler(…, { delays: true })`,
         );
       const queue = await patiently(signal, delayQueue);
-      const { sent } = await toQueue(queue, { due, to, ...(key === undefined ? {} : { key }) });
+      const { sent } = await toQueue(queue, { due, to, ...(key === undefined ? {} : { key }) }, check);
       return { sent: sent.then(() => startRelay(queue)) };
     };
     if (destination.kind === 'queue') {
@@ -251,7 +280,11 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     const name = topicName(owner, destination.name, ordered);
     const begin = async (): Promise<Begun> => {
       const arn = topics.known(name) ?? (await patiently(signal, () => findTopic(destination.name, ordered)));
-      if (delay > 0) return later({ kind: 'topic', name });
+      if (delay > 0)
+        // SQS takes four times as much: what SNS refused when it is due would be tried again for ever.
+        return later({ kind: 'topic', name }, ({ body, attributes }) =>
+          checkFitsTopic(arn, passedOn({ Body: body, MessageAttributes: { ...attributes } })),
+        );
       return send({}, (parcel) => sending.toTopic(arn, parcel, place, signal));
     };
     return mending(topics, name, () => inOrder(begin));
@@ -262,13 +295,14 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     state = 'closed';
     closed.abort(new ClosedError('the transport is closed'));
     await Promise.all([
+      before === 'open' ? sending.close() : undefined,
       ...[...running].map((one) => one.abandon()),
       relay?.abandon(),
-      before === 'open' ? sending.close() : undefined,
     ]);
     running.clear();
+    // Settlements first: what was decided at this moment begins its copy a turn later.
     abandoned.abort(new ClosedError('the transport was closed before the copy was confirmed'));
-    await sending.close();
+    await copies.close();
     connection.close();
     payloads.close();
     destroy();
@@ -276,7 +310,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
 
   /** What asking for dead letters failed with, in the module's own words. */
   const refusal = (id: SubscriptionId, error: unknown, signal: AbortSignal | undefined): unknown => {
-    if (state === 'closed') return new ClosedError('the transport is closed', { cause: error });
+    if (state === 'closed') return new ClosedError('the transport is closed', { cause: shown(error) });
     if (error instanceof MessagingError || (signal?.aborted && error === signal.reason)) return error;
     return isRetryable(error)
       ? connectionError(where, error)
@@ -296,34 +330,25 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     }
   };
 
-  /** Makes a subscription, in bounded time; fails in the module's own words. */
-  const making = async (
-    subscription: Subscription,
-    take: (queue: Queue, dead: Queue | undefined, what: string) => Consumer,
-  ): Promise<Running> => {
-    handlerOptions(subscription.brokerOptions);
-    const what = describeSubscription(subscription);
+  /** Whoever starts an application mends its credentials, and is told at once. */
+  const orRefused = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw isCredentials(error) ? connectionError(where, error) : error;
+    }
+  };
+
+  /** Makes what a start needs, in bounded time; fails in the module's own words. */
+  const making = async <T>(
+    what: string,
+    make: (patient: <Made>(work: () => Promise<Made>) => Promise<Made>) => Promise<T>,
+  ): Promise<T> => {
     try {
       return await within(
         connectTimeout,
         clock,
-        (signal) =>
-          subscribe({
-            owner,
-            subscription,
-            what,
-            topology,
-            sns,
-            topics,
-            queues,
-            broadcasts,
-            // Nothing runs between two invocations.
-            discovery: intake ? undefined : options.discovery,
-            clock,
-            patiently: (work) => patiently(signal, work),
-            consume: (queue, dead) => take(queue, dead, what),
-            failed: (error) => connection.failed(error),
-          }),
+        (signal) => make((work) => patiently(signal, () => orRefused(work))),
         () =>
           new ConnectionError(
             `${what} could not be made within ${connectTimeout} ms: SNS and SQS at ${where} do not answer`,
@@ -333,6 +358,35 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       throw error instanceof MessagingError ? error : connectionError(where, error);
     }
   };
+
+  const makingSubscription = async (
+    subscription: Subscription,
+    take: (queue: Queue, dead: Queue | undefined, what: string) => Consumer,
+  ): Promise<Running> => {
+    handlerOptions(subscription.brokerOptions);
+    const what = describeSubscription(subscription);
+    return making(what, (patient) =>
+      subscribe({
+        owner,
+        subscription,
+        what,
+        topology,
+        sns,
+        topics,
+        queues,
+        broadcasts,
+        // Nothing runs between two invocations.
+        discovery: intake ? undefined : options.discovery,
+        clock,
+        patiently: patient,
+        consume: (queue, dead) => take(queue, dead, what),
+        failed: (error) => connection.failed(error),
+      }),
+    );
+  };
+
+  const makingDelays = (): Promise<Queue> =>
+    making(`queue '${delayName(owner)}'`, (patient) => patient(delayQueue));
 
   const healthOf = ({ problem, what: name }: Running): HealthPart => {
     const reason = connection.up ? problem : 'SNS and SQS cannot be reached';
@@ -376,7 +430,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
       if (state === 'new') state = 'open';
       checkOpen();
       if (!intake) void watchDelays();
-      else if (intake.delays) startRelay(await delayQueue());
+      else if (intake.delays) startRelay(await makingDelays());
     },
     async publish(message, signal) {
       checkOpen();
@@ -391,13 +445,14 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
         await publish(message, signal);
       } catch (error) {
         if (signal.aborted) throw signal.reason;
+        if (!(error instanceof MessagingError)) throw connectionError(where, error);
         if (topology === 'create' || !(error instanceof TopologyError)) throw error;
         throw new PublishRejectedError(error.message, { cause: error });
       }
     },
     async subscribe(subscription, handle) {
       checkOpen();
-      const one = await making(subscription, (queue, dead, what) =>
+      const one = await makingSubscription(subscription, (queue, dead, what) =>
         consume(queue, {
           work: workOn({
             owner,
@@ -406,7 +461,7 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
             queue,
             dead,
             handle,
-            sending,
+            sending: copies,
             payloads,
             clock,
             abandoned: abandoned.signal,
@@ -448,9 +503,12 @@ export function openAws(options: ResolvedOptions, environment: Environment): Tra
     async establish({ subscriptions, publications, delays }) {
       checkOpen();
       for (const subscription of subscriptions.filter(({ broadcast }) => !broadcast))
-        await (await making(subscription, () => TAKES_NOTHING)).stop();
-      for (const { destination, ordered } of publications) await find(destination, ordered);
-      if (delays) await delayQueue();
+        await (await makingSubscription(subscription, () => TAKES_NOTHING)).stop();
+      for (const { destination, ordered } of publications)
+        await making(`${destination.kind} '${destination.name}'`, (patient) =>
+          patient(() => find(destination, ordered)),
+        );
+      if (delays) await makingDelays();
     },
     close() {
       closing ??= close();

@@ -26,7 +26,7 @@ import {
   type TransportEvent,
 } from '@nest-messaging/core/contract';
 import { answered, isReceiptOver } from './errors.js';
-import { isFifo, subscriptionNames, type Owner } from './names.js';
+import { subscriptionNames, type Owner } from './names.js';
 import type { Payloads } from './payloads.js';
 import type { Queue, Queues } from './queues.js';
 import { outcomes, type Sending } from './sending.js';
@@ -106,11 +106,12 @@ export function createDeadLetters({
     return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
   };
 
-  /** Never rejects: answers of how many the time could not be changed, and why. */
+  /** Never rejects: answers of how many the time could not be changed, and why. Once `over` aborts, no more requests begin. */
   const setVisible = async (
     { url }: Queue,
     handles: readonly string[],
     seconds: number,
+    over?: AbortSignal,
   ): Promise<{ readonly count: number; readonly error: unknown }> => {
     let count = 0;
     let error: unknown;
@@ -132,6 +133,7 @@ export function createDeadLetters({
       }
     };
     await atATime(AT_A_TIME, inTens(handles), async (ten) => {
+      if (over?.aborted) return;
       for (const failure of await change(ten)) {
         // One that is over has been taken by another, or is seen again already.
         if (failure === undefined || isReceiptOver(failure)) continue;
@@ -194,10 +196,14 @@ export function createDeadLetters({
       }
       const held = new Map<string, string>();
       let cancel = (): void => undefined;
+      const over = new AbortController();
+      const prolonging = new Set<Promise<unknown>>();
       /** Who redrives slowly looks for long. What cannot be prolonged is seen by others, and is tried again. */
       const prolong = (): void => {
         cancel = clock.schedule(() => {
-          void setVisible(queue, [...held.values()], LOOK);
+          const one = setVisible(queue, [...held.values()], LOOK, over.signal);
+          prolonging.add(one);
+          void one.finally(() => prolonging.delete(one));
           prolong();
         }, PROLONG);
       };
@@ -228,6 +234,9 @@ export function createDeadLetters({
         },
         async end() {
           cancel();
+          over.abort();
+          // SQS may carry out what is on its way after what is sent later, and would hide what was put back.
+          await Promise.all(prolonging);
           const { count: stuck, error } = await setVisible(queue, [...held.values()], 0);
           endTurn();
           if (stuck > 0)
@@ -360,7 +369,7 @@ export function createDeadLetters({
           const home = await queues.ensure(homeOf(id, letter), { what: describeSubscription(id) });
           const { message } = letter;
           const place = placeOf(message.key, message.id, 'redrive');
-          const key = isFifo(home.name) && message.key !== undefined ? { key: message.key } : {};
+          const key = message.key === undefined ? {} : { key: message.key };
           const copy = copyOf(raw, { id: message.id, ...topicMark(id.source, message), ...key });
           await sendTaken(clock, closed, (signal) => sending.toQueue(home.url, copy, place, 0, signal));
         },

@@ -93,6 +93,9 @@ function withoutSecrets(error: unknown): Error {
   return Object.assign(new Error(`AWS answered ${nameOf(error)}`), { name: nameOf(error), $metadata });
 }
 
+/** An error that people may see: as it is, but for what a refused signature is answered with. */
+export const shown = (error: unknown): unknown => (isCredentials(error) ? withoutSecrets(error) : error);
+
 /** Where the services are, for people: an emulator's address, or the region's. */
 export function connectionError(where: string, cause: unknown): ConnectionError {
   const name = nameOf(cause);

@@ -45,7 +45,8 @@ export const secondsOf = (ms: number): number => Math.ceil(ms / 1_000);
 export async function keep<Message extends Kept>(parts: KeepingParts<Message>): Promise<void> {
   const { kept, visibilityTimeout, clock, prolong, failed, onLost, until } = parts;
   const trying = new Set<Message>();
-  const tried = new Set<Message>();
+  /** Weak: one that ends before prolonging has succeeded leaves nothing of itself here. */
+  const tried = new WeakSet<Message>();
 
   const lose = (message: Message, why: unknown): void => {
     message.gone = true;

@@ -79,7 +79,10 @@ export interface AwsOptions {
    * @default '20s'
    */
   readonly longPoll?: Duration;
-  /** How often to look for new topics that match a pattern. @default '30s' */
+  /**
+   * How often to look for new topics that match a pattern, and whether subscriptions are still there: AWS deletes them
+   * with their topic. @default '30s'
+   */
   readonly discovery?: Duration;
   /** Passed to both of the SDK's clients as it is. @default {} */
   readonly client?: SharedClientConfig;
@@ -92,7 +95,8 @@ export interface AwsOptions {
 /** What a handler may give under `aws`. */
 export interface AwsHandlerOptions {
   /**
-   * A filter policy of its subscription, as SNS has it; set when the subscription is made, and changed with it.
+   * A filter policy of its subscription, as SNS has it; set when the subscription is made, and changed with it, where the
+   * topology is `create`. Up to 1.5 KB of it are told by tags of the queue to whoever makes a topic for a pattern.
    * @see https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
    */
   readonly filterPolicy?: Readonly<Record<string, unknown>>;

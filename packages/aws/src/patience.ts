@@ -1,8 +1,9 @@
 import { createBackoff, MessagingError, whenAborted, type Clock } from '@nest-messaging/core/contract';
-import { isCredentials, isRetryable } from './errors.js';
+import { isRetryable } from './errors.js';
 
 /**
- * Tries again while the services cannot be reached.
+ * Tries again while the services cannot be reached, or know nobody by the credentials: people mend those, and what was
+ * published waits meanwhile.
  * @throws the reason of the signal, or of the closing, once either aborts; whatever trying again does not help
  */
 export type Patiently = <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
@@ -43,7 +44,7 @@ export function createPatience({ clock, failed, closed }: PatienceParts): Patien
         return await orAborted(signal, work);
       } catch (error) {
         if (signal.aborted || closed.aborted || error instanceof MessagingError) throw error;
-        if (isCredentials(error) || !isRetryable(error)) throw error;
+        if (!isRetryable(error)) throw error;
         failed(error);
         await orAborted(signal, () => backoff.wait(signal));
       }

@@ -12,7 +12,7 @@ import {
   type Clock,
   type Topology,
 } from '@nest-messaging/core/contract';
-import { isCredentials, isRetryable, nameOf, said } from './errors.js';
+import { isCredentials, isRetryable, nameOf, said, shown } from './errors.js';
 import type { ResolvedLargePayloads } from './options.js';
 import { pointerOf, POINTER_ATTRIBUTES, pointing } from './pointer.js';
 import { ENCODING, sizeOf, unwrapped, type Parcel } from './wire.js';
@@ -83,7 +83,7 @@ export function createPayloads(parts: PayloadsParts): Payloads {
       // Whoever may not list it is told no, be it there or not.
       if (status === 403 && !isCredentials(error)) return;
       throw new ConnectionError(`S3 cannot be reached, for bucket '${bucket}': ${said(error)}`, {
-        cause: error,
+        cause: shown(error),
       });
     }
   };

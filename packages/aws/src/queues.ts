@@ -6,6 +6,7 @@ import {
   ListQueuesCommand,
   ListQueueTagsCommand,
   SetQueueAttributesCommand,
+  TagQueueCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { Topology } from '@nest-messaging/core/contract';
@@ -45,6 +46,8 @@ export interface Queues {
   /** Names of all queues that begin so. */
   list(prefix: string): Promise<Queue[]>;
   tags(queue: Queue): Promise<Tags>;
+  /** Adds tags, or overwrites them. */
+  tag(queue: Queue, tags: Tags): Promise<void>;
   /**
    * Lets the topics of an event or a pattern send to the queue, beside whatever its policy allows already.
    * @param topics names, with `*` for any characters
@@ -191,9 +194,20 @@ export function createQueues(sqs: SQSClient, topology: Topology): Queues {
       } while (NextToken);
       return queues;
     },
-    async tags({ url }) {
-      const { Tags = {} } = await sqs.send(new ListQueueTagsCommand({ QueueUrl: url }));
-      return Tags;
+    async tags({ name, url }) {
+      try {
+        const { Tags = {} } = await sqs.send(new ListQueueTagsCommand({ QueueUrl: url }));
+        return Tags;
+      } catch (error) {
+        throw isRetryable(error) ? error : topologyError(`queue '${name}'`, 'sqs:ListQueueTags', error);
+      }
+    },
+    async tag({ name, url }, tags) {
+      try {
+        await sqs.send(new TagQueueCommand({ QueueUrl: url, Tags: tags }));
+      } catch (error) {
+        throw isRetryable(error) ? error : topologyError(`queue '${name}'`, 'sqs:TagQueue', error);
+      }
     },
     ensure: (name, owner) => remembered.ensure(name, () => findOrMake(name, owner)),
     known: (name) => remembered.known(name),

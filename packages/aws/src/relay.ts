@@ -1,11 +1,12 @@
 import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
 import { pause, type Clock } from '@nest-messaging/core/contract';
 import type { End, Work } from './consumer.js';
+import { isMissing } from './errors.js';
 import { eventOfTopic, type Owner } from './names.js';
 import type { Queue, Queues } from './queues.js';
 import type { Sending } from './sending.js';
 import type { Topics } from './topics.js';
-import { copyOf, read } from './wire.js';
+import { copyOf, read, type Parcel } from './wire.js';
 import { delaySeconds, LONGEST_STEP, placeOf } from './work.js';
 
 export interface RelayParts {
@@ -21,6 +22,9 @@ export interface RelayParts {
 
 /** Milliseconds until what cannot be passed on is tried again. */
 const AGAIN_AFTER = 60_000;
+
+/** What is published when a message is due: as it was, without the marks that brought it here. */
+export const passedOn = (raw: Pick<SqsMessage, 'Body' | 'MessageAttributes'>): Parcel => copyOf(raw, {});
 
 /** Passes on what a service has published with a delay: through SQS's own delays of 15 minutes, to where it goes when it is due. */
 export function relayOn(parts: RelayParts): (raw: SqsMessage, leaving: AbortSignal) => Work {
@@ -44,10 +48,10 @@ export function relayOn(parts: RelayParts): (raw: SqsMessage, leaving: AbortSign
       const place = { key: key ?? id, deduplication: id };
       if (kind === 'queue') {
         const { url } = await queues.ensure(name, { what: 'what is due in it' });
-        return sending.toQueue(url, copyOf(raw, {}), place, 0, abandoned);
+        return sending.toQueue(url, passedOn(raw), place, 0, abandoned);
       }
       const arn = await topics.ensure(name, `topic '${eventOfTopic(owner, name)}'`);
-      await sending.toTopic(arn, copyOf(raw, {}), place, abandoned);
+      await sending.toTopic(arn, passedOn(raw), place, abandoned);
     };
 
     const carryOut = async (): Promise<End> => {
@@ -63,6 +67,8 @@ export function relayOn(parts: RelayParts): (raw: SqsMessage, leaving: AbortSign
         await pass();
         return 'done';
       } catch (error) {
+        // Someone has deleted it: it is found, or made, anew.
+        if (isMissing((error as Error).cause)) (to.kind === 'topic' ? topics : queues).forget(to.name);
         warn(`what is due in '${to.name}' cannot be passed on there; it is tried again`, error);
         return { visibleAfter: AGAIN_AFTER };
       }

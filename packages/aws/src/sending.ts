@@ -47,6 +47,20 @@ const SNS_BYTES = 256 * 1024;
 /** The same of a queue. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html */
 const SQS_BYTES = 1024 * 1024;
 
+/**
+ * What goes to a topic later must fit now, while its publisher can still be told.
+ * @throws {MessageTooLargeError} if it does not
+ */
+export const checkFitsTopic = (arn: string, parcel: Parcel): void =>
+  checkSize(arn, sizeOf(parcel), SNS_BYTES);
+
+function checkSize(target: string, size: number, limit: number): void {
+  if (size > limit)
+    throw new MessageTooLargeError(
+      `the message with its attributes has ${size} bytes: '${lastName(target)}' takes ${limit} at most; publish a reference to it`,
+    );
+}
+
 /** Milliseconds. */
 const CLOSE_WITHIN = 2_000;
 
@@ -161,10 +175,7 @@ export function createSending(parts: {
   });
 
   const send = async (target: string, item: Item, limit: number, signal: AbortSignal): Promise<void> => {
-    if (item.size > limit)
-      throw new MessageTooLargeError(
-        `the message with its attributes has ${item.size} bytes: '${lastName(target)}' takes ${limit} at most; publish a reference to it`,
-      );
+    checkSize(target, item.size, limit);
     if (closed) throw new ClosedError('the transport is closed');
     const batches = batchesOf(target);
     try {

@@ -10,7 +10,8 @@ import {
 import { attach } from './attach.js';
 import type { Broadcasts } from './broadcasts.js';
 import type { Consumer } from './consumer.js';
-import { missing } from './errors.js';
+import { isMissing, missing } from './errors.js';
+import { changedFilter, filterTags } from './filter-tags.js';
 import {
   eventOfTopic,
   isFifo,
@@ -37,14 +38,14 @@ export interface SubscribeParts {
   readonly topics: Topics;
   readonly queues: Queues;
   readonly broadcasts: Broadcasts;
-  /** Milliseconds between two looks for topics; undefined where they are looked for once. */
+  /** Milliseconds between two looks for topics and subscriptions; undefined where they are looked for once. */
   readonly discovery: number | undefined;
   readonly clock: Clock;
   /** Tries again while the services cannot be reached. */
   readonly patiently: <T>(work: () => Promise<T>) => Promise<T>;
   /** Begins to take from the queue; dead letters go to `dead`, or nowhere. */
   readonly consume: (queue: Queue, dead: Queue | undefined) => Consumer;
-  /** Looking for topics failed. */
+  /** Such a look failed. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -70,8 +71,10 @@ export async function subscribe(parts: SubscribeParts): Promise<Running> {
   const { source, ordered, broadcast } = subscription;
   const options = handlerOptions(subscription.brokerOptions);
   const tags = tagsOf(subscription, owner.service);
+  const filter = filterTags(options);
   const raw = !isPattern(source.name);
   const over = new AbortController();
+  /** Subscriptions by their topics, both by their ARNs: those that were seen longest ago first. */
   const attached = new Map<string, string>();
   // A broadcast's queue cannot be there before its process.
   const may: Topology = broadcast ? 'create' : topology;
@@ -95,13 +98,51 @@ export async function subscribe(parts: SubscribeParts): Promise<Running> {
     return found;
   };
 
+  /**
+   * A queue that exists may tell another policy. SQS allows few requests for tags, of all in an account: none is made for
+   * who has no policy and had none.
+   */
+  const tellFilter = async (): Promise<void> => {
+    const changed = changedFilter(await queues.tags(queue), filter);
+    if (Object.keys(changed).length > 0) await queues.tag(queue, changed);
+  };
+  const attachment = { ...options, raw, ...(broadcast ? {} : { unfiltered: tellFilter }) };
+
+  const attachTo = async (endpoint: string, arn: string): Promise<void> => {
+    const known = attached.get(arn);
+    const note = (subscription: string | undefined): void => {
+      attached.delete(arn);
+      if (subscription !== undefined) attached.set(arn, subscription);
+    };
+    try {
+      note(await attach(sns, may, arn, endpoint, attachment, known));
+    } catch (error) {
+      const gone = isMissing((error as Error).cause);
+      note(gone ? undefined : known);
+      if (gone) topics.forget(lastName(arn));
+      throw error;
+    }
+  };
+
   const attachAll = async (endpoint: string): Promise<void> => {
-    for (const arn of await sources())
-      if (!attached.has(arn)) attached.set(arn, await attach(sns, may, arn, endpoint, { ...options, raw }));
+    const found = await sources();
+    for (const arn of attached.keys()) if (!found.includes(arn)) attached.delete(arn);
+    for (const arn of found) if (!attached.has(arn)) await attachTo(endpoint, arn);
+  };
+
+  /**
+   * AWS deletes a topic's subscriptions with it; they are none of a new one of its name, though they can still be asked
+   * for meanwhile. To subscribe once more changes nothing where all is well, and is a request: one a look, for each topic
+   * in its turn. https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html
+   */
+  const verify = async (endpoint: string): Promise<void> => {
+    const [arn] = attached.keys();
+    if (arn !== undefined) await attachTo(endpoint, arn);
   };
 
   const makeQueue = async (): Promise<Queue> => {
-    if (!broadcast) return queues.ensure(subscriptionQueue(owner, subscription), { what, tags });
+    if (!broadcast)
+      return queues.ensure(subscriptionQueue(owner, subscription), { what, tags: { ...tags, ...filter } });
     const prefix = livePrefix(owner, subscription);
     // Whoever cannot remove the dead ones can work all the same.
     await broadcasts.sweep(prefix, await sources()).catch(parts.failed);
@@ -112,6 +153,7 @@ export async function subscribe(parts: SubscribeParts): Promise<Running> {
     for (;;) {
       await pause(clock, every, over.signal);
       if (over.signal.aborted) return;
+      if (may === 'create') await verify(endpoint).catch(parts.failed);
       await attachAll(endpoint).catch(parts.failed);
     }
   };
@@ -132,8 +174,9 @@ export async function subscribe(parts: SubscribeParts): Promise<Running> {
     if (source.kind === 'topic' && may !== 'none') {
       const endpoint = await patiently(() => queues.arn(queue));
       if (may === 'create') await patiently(() => queues.admit(queue, topicsOf(owner, source.name, ordered)));
+      if (topology === 'create' && !broadcast && options.filterPolicy) await patiently(tellFilter);
       await patiently(() => attachAll(endpoint));
-      if (parts.discovery !== undefined && (isPattern(source.name) || !ordered))
+      if (parts.discovery !== undefined && (isPattern(source.name) || !ordered || may === 'create'))
         void discover(endpoint, parts.discovery);
     }
     const consumer = parts.consume(queue, dead);

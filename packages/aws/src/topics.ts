@@ -2,6 +2,7 @@ import {
   CreateTopicCommand,
   GetTopicAttributesCommand,
   ListTopicsCommand,
+  type ListTopicsCommandOutput,
   type SNSClient,
 } from '@aws-sdk/client-sns';
 import type { Topology } from '@nest-messaging/core/contract';
@@ -22,15 +23,15 @@ export interface Topics {
   find(name: string): Promise<string | undefined>;
   /** ARNs of all there are. */
   list(): Promise<string[]>;
-  /** Someone deleted it. */
+  /** Someone deleted it, and AWS its subscriptions with it. */
   forget(name: string): void;
 }
 
 export interface TopicsParts {
   readonly sns: SNSClient;
   readonly topology: Topology;
-  /** Called with each topic that may just have been made, before anything is published to it. */
-  readonly welcome: (arn: string) => Promise<void>;
+  /** Called with each topic that may just have been made, before anything is published to it; `anew` if it was deleted. */
+  readonly welcome: (arn: string, anew: boolean) => Promise<void>;
 }
 
 const FIFO = { FifoTopic: 'true' };
@@ -47,6 +48,8 @@ const DIFFERS = /already exists with different/i;
 
 export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
   const remembered = createRemembered<string>(MOST);
+  /** Deleted by someone, and not made anew yet. */
+  const deleted = new Set<string>();
   /** What ARNs of this account and region begin with, once one was seen: there is no way to ask for one by name. */
   let home: string | undefined;
 
@@ -55,11 +58,19 @@ export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
     return arn;
   };
 
+  const pageOf = async (NextToken: string | undefined): Promise<ListTopicsCommandOutput> => {
+    try {
+      return await sns.send(new ListTopicsCommand({ NextToken }));
+    } catch (error) {
+      throw isRetryable(error) ? error : topologyError('the topics there are', 'sns:ListTopics', error);
+    }
+  };
+
   const list = async (): Promise<string[]> => {
     const arns: string[] = [];
     let NextToken: string | undefined;
     do {
-      const page = await sns.send(new ListTopicsCommand({ NextToken }));
+      const page = await pageOf(NextToken);
       for (const { TopicArn } of page.Topics ?? []) if (TopicArn) arns.push(seen(TopicArn));
       NextToken = page.NextToken;
     } while (NextToken);
@@ -98,7 +109,8 @@ export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
         if (!DIFFERS.test((error as Error).message)) throw error;
         return create(name, { Attributes: isFifo(name) ? FIFO : undefined });
       });
-      await welcome(arn);
+      await welcome(arn, deleted.has(name));
+      deleted.delete(name);
       return arn;
     } catch (error) {
       throw isRetryable(error) ? error : topologyError(topic, 'sns:CreateTopic', error);
@@ -110,6 +122,10 @@ export function createTopics({ sns, topology, welcome }: TopicsParts): Topics {
     list,
     ensure: (name, what) => remembered.ensure(name, () => make(name, what)),
     known: (name) => remembered.known(name),
-    forget: (name) => remembered.forget(name),
+    forget(name) {
+      remembered.forget(name);
+      if (deleted.size >= MOST) deleted.clear();
+      deleted.add(name);
+    },
   };
 }

@@ -45,6 +45,7 @@ export interface Marks {
   readonly due?: number;
   /** Where a delayed message goes when it is due. */
   readonly to?: { readonly kind: 'topic' | 'queue'; readonly name: string };
+  /** Of a stranger's FIFO message it is the group, which only FIFO queues pass on. */
   readonly key?: string;
   readonly firstFailedAt?: number;
   readonly failure?: Failure;
@@ -232,7 +233,8 @@ export function read(raw: SqsMessage, source: Destination, owner: Pick<Owner, 'n
     body: Buffer.from(body, attributes[ENCODING]?.StringValue === 'base64' ? 'base64' : 'utf8'),
     contentType: ce['datacontenttype'] || 'application/json',
     headers: { ...Object.fromEntries(own), ...marks.headers },
-    key: event.key ?? raw.Attributes?.MessageGroupId,
+    // A copy says it where the publisher did not: in a standard queue it has no group, and a FIFO queue hashes some keys.
+    key: event.key ?? marks.key ?? raw.Attributes?.MessageGroupId,
     source: event.source,
     publishedAt: event.publishedAt ?? (ce['specversion'] === undefined && sent > 0 ? sent : undefined),
     dueAt: event.dueAt,

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock, type Clock } from '@nest-messaging/core/contract';
 import { createClients, type Clients } from '../src/clients.js';
@@ -369,6 +371,43 @@ describe('in twelve hours', () => {
     expect(message.lost.signal.aborted).toBe(true);
     expect(clock.now()).toBeGreaterThan(11.9 * 3_600_000);
     expect(clock.now()).toBeGreaterThanOrEqual(end);
+  });
+});
+
+describe('keeping', () => {
+  it('holds nothing of messages that ended before they could be prolonged', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const kept = new Set<Kept>();
+    const ended = new AbortController();
+    const remember = (): WeakRef<Kept> => {
+      const message = { handle: 'r', since: 0, visibleAt: 60_000, gone: false, lost: new AbortController() };
+      kept.add(message);
+      return new WeakRef<Kept>(message);
+    };
+    const messages = texts(10).map(remember);
+    let failures = 0;
+    const keeping = keep({
+      kept,
+      visibilityTimeout: 120_000,
+      clock: fastClock(),
+      prolong: () => Promise.reject(new Error('throttled')),
+      failed: () => failures++,
+      onLost: () => undefined,
+      until: ended.signal,
+    });
+    try {
+      await until(() => failures >= 10, 'each to fail');
+      kept.clear();
+      // The one that was looked at last may stay in the loop's own frame.
+      await until(() => {
+        collect();
+        return messages.filter((message) => message.deref()).length <= 1;
+      }, 'them to be forgotten');
+    } finally {
+      ended.abort();
+      await keeping;
+    }
   });
 });
 

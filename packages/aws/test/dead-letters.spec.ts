@@ -5,7 +5,7 @@ import { virtualClock } from '../../testing/src/virtual-clock.js';
 import { createDeadLetters } from '../src/dead-letters.js';
 import type { Payloads } from '../src/payloads.js';
 import type { Queues } from '../src/queues.js';
-import type { Sending } from '../src/sending.js';
+import type { Place, Sending } from '../src/sending.js';
 
 const id = { source: { kind: 'queue', name: 'work' }, group: 'group' } as const;
 
@@ -23,6 +23,10 @@ function letters(...ids: string[]) {
   const sent: string[] = [];
   const failing = new Set<string>();
   const origins: Record<string, string> = {};
+  const keys: Record<string, string> = {};
+  const places: (Place & { readonly to: string })[] = [];
+  /** What holds up answers to changes of visibility, by their seconds. */
+  const held: { until?: (seconds: number) => Promise<unknown> } = {};
   const throttles = { requests: false, entries: new Set<string>() };
   let underway = 0;
   const most = { underway: 0 };
@@ -41,7 +45,10 @@ function letters(...ids: string[]) {
           ...(MessageId in origins && {
             nm: {
               DataType: 'String',
-              StringValue: JSON.stringify({ to: { kind: 'queue', name: origins[MessageId] } }),
+              StringValue: JSON.stringify({
+                to: { kind: 'queue', name: origins[MessageId] },
+                key: keys[MessageId],
+              }),
             },
           }),
         },
@@ -50,6 +57,7 @@ function letters(...ids: string[]) {
     async ChangeMessageVisibilityBatchCommand({ Entries }) {
       most.underway = Math.max(most.underway, ++underway);
       await new Promise((resolve) => setImmediate(resolve));
+      await held.until?.(Entries[0].VisibilityTimeout);
       underway--;
       if (throttles.requests) throw throttled;
       const failed = Entries.filter((entry: any) => throttles.entries.has(of(entry)));
@@ -88,11 +96,28 @@ function letters(...ids: string[]) {
       ensure: async (name: string) => queue(name),
     } as unknown as Queues,
     sending: {
-      toQueue: async (_: string, { body }: { body: string }) => void sent.push(body),
+      toQueue: async (to: string, { body }: { body: string }, place: Place) => {
+        sent.push(body);
+        places.push({ ...place, to });
+      },
     } as unknown as Sending,
     payloads: {} as Payloads,
   });
-  return { clock, store, there, seconds, sent, failing, origins, throttles, events, most };
+  return {
+    clock,
+    store,
+    there,
+    seconds,
+    sent,
+    places,
+    failing,
+    origins,
+    keys,
+    throttles,
+    held,
+    events,
+    most,
+  };
 }
 
 describe('dead letters in hand', () => {
@@ -120,6 +145,43 @@ describe('dead letters in hand', () => {
     expect(seconds['c']).toEqual([...Array(6).fill(300), 0]);
     await clock.advance('10m');
     expect(seconds['c']).toHaveLength(7);
+  });
+
+  it('are put back after a prolongation that is under way, which would hide them again', async () => {
+    const { clock, store, seconds, held } = letters('a', 'b');
+    let answer!: () => void;
+    const prolonging = new Promise<void>((resolve) => {
+      held.until = (wanted) => {
+        resolve();
+        return wanted > 0 ? new Promise<void>((done) => (answer = done)) : Promise.resolve();
+      };
+    });
+    let choose!: () => void;
+    const chosen = new Promise<boolean>((resolve) => (choose = () => resolve(false)));
+    let looked!: Promise<number>;
+    await new Promise<void>((asked) => {
+      const select = (): Promise<boolean> => {
+        asked();
+        return chosen;
+      };
+      looked = store.redrive(id, { select });
+    });
+    await clock.advance('110s');
+    await prolonging;
+    choose();
+    // Long enough for who does not wait: each step of this harness takes one turn.
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    answer();
+    expect(await looked).toBe(0);
+    expect(seconds).toEqual({ a: [300, 0], b: [300, 0] });
+  });
+
+  it('go into the group that a stranger gave them, in a queue with an order', async () => {
+    const { store, origins, keys, places } = letters('a');
+    Object.assign(origins, { a: 'work.fifo' });
+    Object.assign(keys, { a: 'customer-1' });
+    expect(await store.redrive(id)).toBe(1);
+    expect(places).toMatchObject([{ to: 'https://sqs/work.fifo', key: 'customer-1' }]);
   });
 
   it('go to their own queue alone, whatever they say', async () => {

@@ -1,6 +1,11 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Message as SqsMessage } from '@aws-sdk/client-sqs';
-import type { Clock, OutgoingMessage, Settlement } from '@nest-messaging/core/contract';
+import {
+  PublishRejectedError,
+  type Clock,
+  type OutgoingMessage,
+  type Settlement,
+} from '@nest-messaging/core/contract';
 import type { Payloads } from '../src/payloads.js';
 import type { Queues } from '../src/queues.js';
 import { relayOn } from '../src/relay.js';
@@ -99,6 +104,40 @@ describe('a delay of two hours', () => {
     expect(sent.at(-1)!.parcel.attributes['nm']).toBeUndefined();
     // Each copy on the way has an id of its own, or a FIFO queue would drop it.
     expect(new Set(sent.map(({ place }) => place.deduplication)).size).toBe(8);
+  });
+
+  it('of an event is over in a topic that was deleted meanwhile: it is made anew at the next try', async () => {
+    const missing = Object.assign(new Error('no such topic'), { name: 'NotFound' });
+    let there = false;
+    const forgotten: string[] = [];
+    const warnings: string[] = [];
+    const work = relayOn({
+      owner,
+      queue,
+      topics: {
+        ensure: async (name: string) => `arn:aws:sns:eu-west-1:1:${name}`,
+        forget(name: string) {
+          forgotten.push(name);
+          there = true;
+        },
+      } as unknown as Topics,
+      queues: {} as unknown as Queues,
+      sending: {
+        ...sending,
+        toTopic: async (...given) => {
+          if (!there) throw new PublishRejectedError('no such topic', { cause: missing });
+          return sending.toTopic(...given);
+        },
+      },
+      clock,
+      abandoned: never,
+      warn: (text) => warnings.push(text),
+    });
+    const due = arrive(first({ due: now, to: { kind: 'topic', name: 'shop_review_due' } }));
+    expect(await (await work(due, never)())()).toEqual({ visibleAfter: 60_000 });
+    expect(forgotten).toEqual(['shop_review_due']);
+    expect(await (await work(due, never)())()).toBe('done');
+    expect([sent.length, warnings.length]).toEqual([1, 1]);
   });
 
   it('of a retry is spent in the subscription’s own queue, at the same attempt', async () => {

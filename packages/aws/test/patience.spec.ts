@@ -39,6 +39,20 @@ describe('patience', () => {
     await expect(patiently(never, () => Promise.reject(denied))).rejects.toBe(denied);
   });
 
+  it.each(['SignatureDoesNotMatch', 'ExpiredToken', 'CredentialsProviderError'])(
+    'tries again what %s ends: people mend that while messages wait',
+    async (name) => {
+      const { patiently, failures } = patience();
+      const refused = Object.assign(new Error('no'), { name, $metadata: { httpStatusCode: 403 } });
+      let tries = 0;
+      const work = async (): Promise<void> => {
+        if (++tries < 3) throw refused;
+      };
+      await patiently(never, work);
+      expect(failures).toEqual([refused, refused]);
+    },
+  );
+
   it('ends with its signal, or at closing, whatever it waits for', async () => {
     const { patiently, close } = patience();
     const over = new AbortController();

@@ -118,6 +118,33 @@ describe('a message of someone who has never heard of the module', () => {
     });
   });
 
+  it('has its message group as its key, and so have its copies in queues that have no groups', () => {
+    const raw = { MessageId: 'of-sqs', Body: '{}', Attributes: { MessageGroupId: 'customer-1' } };
+    const { message: foreign } = read(raw, topic);
+    expect(foreign.key).toBe('customer-1');
+    const letter = received(copyOf(raw, { id: foreign.id, key: foreign.key! }));
+    expect(read(letter, topic).message.key).toBe('customer-1');
+    expect(readDeadLetter(letter, { source: topic, group: 'g' }, {}).message.key).toBe('customer-1');
+  });
+
+  it('has the key that its publisher says before that of a copy, and that before its group, which may be hashed', () => {
+    const keyOf = (ce: object, nm: object): string | undefined =>
+      read(
+        {
+          Body: '{}',
+          Attributes: { MessageGroupId: 'group' },
+          MessageAttributes: {
+            ce: { DataType: 'String', StringValue: JSON.stringify(ce) },
+            nm: { DataType: 'String', StringValue: JSON.stringify(nm) },
+          },
+        },
+        topic,
+      ).message.key;
+    expect(keyOf({ partitionkey: 'own' }, { key: 'copied' })).toBe('own');
+    expect(keyOf({}, { key: 'copied' })).toBe('copied');
+    expect(keyOf({}, { key: 7 })).toBe('group');
+  });
+
   it('is unwrapped where raw delivery is off', () => {
     const Body = JSON.stringify({
       Type: 'Notification',

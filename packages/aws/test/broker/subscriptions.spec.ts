@@ -198,6 +198,34 @@ describe('a topic or a queue that someone deletes', () => {
     await until(() => orders.seen.length === 1 && tasks.seen.length === 1, 'both');
     expect([orders.seen[0]!.text, tasks.seen[0]!.text]).toEqual(['after', 'after']);
   });
+
+  it('has its running subscribers again before the next publish', async () => {
+    const { mark, sns, open } = stage();
+    // So long that only the publisher can have subscribed them.
+    const handling = await open({ discovery: '1h' });
+    const probes = [
+      await handling.subscribe('order.placed'),
+      await handling.subscribe('order.placed', undefined, { group: 'ordered', ordered: true }),
+      await handling.subscribe('order.*'),
+    ];
+    const publishing = await open();
+    const both = async (text: string): Promise<void> => {
+      await publishing.publish('order.placed', text);
+      await publishing.publish('order.placed', `${text}, in order`, { ordered: true, key: 'k' });
+    };
+    await both('before');
+    const { Topics = [] } = await sns.send(new ListTopicsCommand({}));
+    for (const { TopicArn } of Topics.filter(({ TopicArn: arn }) => arn!.includes(mark)))
+      await sns.send(new DeleteTopicCommand({ TopicArn }));
+    await both('after');
+    const seen = () => probes.map((probe) => probe.seen.map(({ text }) => text).toSorted());
+    await until(() => seen().flat().length >= 10, 'all of them');
+    const [ordered, all] = [
+      ['after, in order', 'before, in order'],
+      ['after', 'after, in order', 'before', 'before, in order'],
+    ];
+    expect(seen()).toEqual([all, ordered, all]);
+  });
 });
 
 describe('a pattern', () => {
@@ -214,6 +242,21 @@ describe('a pattern', () => {
       'order.a',
       'order.b',
     ]);
+  });
+
+  it('has its filter policy on a topic that is made after it', async () => {
+    const { open } = stage();
+    const handling = await open({ discovery: '1h' });
+    const filterPolicy = { country: ['DE', 'AT'] };
+    const { seen } = await handling.subscribe('order.*', undefined, { brokerOptions: { filterPolicy } });
+    const publishing = await open();
+    await publishing.publish('order.placed', 'abroad', { headers: { country: 'FR' } });
+    await publishing.publish('order.placed', 'at home', { headers: { country: 'DE' } });
+    await until(() => seen.length > 0, 'the message that passes');
+    expect(seen.map(({ text }) => text)).toEqual(['at home']);
+    expect(await attributesOfSubscription('order_placed')).toMatchObject({
+      FilterPolicy: '{"country":["DE","AT"]}',
+    });
   });
 
   it('finds topics that others make who have never heard of the module', async () => {
