@@ -112,7 +112,8 @@ interface Reading extends Partition {
 export function createConsumer(parts: ConsumerParts): Consumer {
   const { client, clock, maxBytesInHand = Number.POSITIVE_INFINITY, warn } = parts;
   let { maxInHand } = parts;
-  const readings = new Map<string, Reading>();
+  /** In the order in which they are asked for. */
+  const readings = createTurnoverMap<string, Reading>();
   /** Assigned, and not known yet where to begin. */
   const opening = new Map<string, Partition>();
   let openingProblem: string | undefined;
@@ -138,7 +139,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     clock,
     wanted: () => {
       const positions: Position[] = [];
-      for (const reading of ring) {
+      for (const reading of readings.values()) {
         if (reading.leaving.signal.aborted || reading.fetchFrom < 0) continue;
         reading.full = !room(reading);
         if (!reading.full)
@@ -151,9 +152,15 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   });
 
   const received = (fetched: Fetched, asked: number): void => {
-    const reading = readings.get(keyOf(fetched.topic, fetched.partition));
+    const key = keyOf(fetched.topic, fetched.partition);
+    const reading = readings.get(key);
     // Asked for by an earlier holder of the partition.
     if (!reading || reading.fetchFrom !== asked) return;
+    if (fetched.next > asked) {
+      // Behind all those that have waited longer.
+      readings.delete(key);
+      readings.set(key, reading);
+    }
     if (fetched.error) return void failed(reading, fetched.error);
     reading.problem = undefined;
     for (const error of fetched.passedOver ?? [])
@@ -408,6 +415,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         readings.delete(key);
       }
       ring = [...readings.values()];
+      fetching.wake();
     },
   };
 

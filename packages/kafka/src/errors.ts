@@ -33,6 +33,8 @@ export function connectionError(brokers: readonly string[], cause: unknown): Con
       return fail('does not offer this way of logging in: check kafka.sasl.mechanism');
     case 'TLS':
       return fail(`cannot be trusted, or speaks no TLS: ${message}; see kafka.tls`);
+    case 'LEADER_NOT_AVAILABLE':
+      return fail(`is there, but ${message}`, true);
     default:
       return fail(`cannot be reached: ${message}`, true);
   }

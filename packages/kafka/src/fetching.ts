@@ -1,4 +1,5 @@
 import { createBackoff, type Clock } from '@nest-messaging/core/contract';
+import { DriverError } from './driver/driver-error.js';
 import type { Client, Fetched, FetchLimits, Position } from './driver/driver.js';
 
 /** Fetches what is wanted from whoever leads it, a request at a time for each node. */
@@ -12,7 +13,10 @@ export interface Fetching {
 
 export interface FetchingParts {
   readonly client: Client;
-  /** Where to go on in each partition that has room. */
+  /**
+   * Where to go on in each partition that has room. Whoever has waited longest for records comes first: the broker fills
+   * its answer in this order, and the first that has any is alone in being given a batch that is larger than its share (KIP-74).
+   */
   readonly wanted: () => readonly Position[];
   /** Others get room soon, and must not wait for those that have nothing. */
   readonly hurried: () => boolean;
@@ -27,6 +31,9 @@ export interface FetchingParts {
  */
 const LIMITS: FetchLimits = { maxWait: 500, maxBytes: 8 * 1024 * 1024, maxBytesPerPartition: 512 * 1024 };
 const HURRIED: FetchLimits = { ...LIMITS, maxWait: 50 };
+
+/** Who leads what nobody leads, as far as is known. */
+const NOBODY = -1;
 
 /** Errors that another look at who leads what mends. */
 const LEADERSHIP: ReadonlySet<string> = new Set([
@@ -47,7 +54,8 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
   const loops = new Set<number>();
   let sleeping = new Set<() => void>();
   let looking = false;
-  let problem: string | undefined;
+  /** Why each node gives nothing, and why it is not known who leads; of those alone who are asked for something. */
+  const problems = new Map<number, string>();
   /** What nobody leads, at the second look as at the first: a new leader is chosen within a moment. */
   let leaderless: string | undefined;
 
@@ -64,7 +72,7 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
 
   const slept = (): Promise<void> => new Promise((resolve) => sleeping.add(resolve));
 
-  const leaderOf = ({ topic, partition }: Position): number => leaders.get(topic)?.[partition] ?? -1;
+  const leaderOf = ({ topic, partition }: Position): number => leaders.get(topic)?.[partition] ?? NOBODY;
 
   /** Learns who leads what is wanted and unknown, until it is known, and has a loop for each node. */
   const lead = async (): Promise<void> => {
@@ -73,18 +81,24 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
     const backoff = createBackoff(clock);
     for (let looks = 1; !ended.signal.aborted; looks++) {
       const positions = wanted();
-      for (const node of new Set(positions.map(leaderOf))) if (node >= 0) start(node);
+      const nodes = new Set(positions.map(leaderOf));
+      for (const node of nodes) if (node >= 0) start(node);
       const unknown = positions.filter((position) => leaderOf(position) < 0);
-      if (unknown.length === 0) break;
+      if (unknown.length === 0) {
+        // Whoever is asked for nothing more gives no answer that would tell that it is well again.
+        for (const node of problems.keys()) if (!nodes.has(node)) problems.delete(node);
+        break;
+      }
       if (looks > 2)
         leaderless = `partition ${unknown[0]!.partition} of '${unknown[0]!.topic}' has no leader, or is deleted`;
       try {
         const found = await client.leaders([...new Set(unknown.map(({ topic }) => topic))]);
         leaders = new Map([...leaders, ...found]);
+        problems.delete(NOBODY);
         rouse();
         if (unknown.some((position) => leaderOf(position) < 0)) await backoff.wait(ended.signal);
       } catch (error) {
-        problem = (error as Error).message;
+        problems.set(NOBODY, (error as Error).message);
         await backoff.wait(ended.signal);
       }
     }
@@ -113,7 +127,7 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
       try {
         const answers = await client.fetch(node, positions, hurried() ? HURRIED : LIMITS);
         if (ended.signal.aborted) return;
-        problem = undefined;
+        problems.delete(node);
         let moved = false;
         for (const answer of answers) {
           if (answer.error && LEADERSHIP.has(answer.error.code)) {
@@ -132,7 +146,7 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
         } else backoff.reset();
       } catch (error) {
         if (ended.signal.aborted) return;
-        problem = (error as Error).message;
+        problems.set(node, (error as Error).message);
         forget(positions.map(({ topic }) => topic));
         await backoff.wait(ended.signal);
         void lead();
@@ -143,7 +157,8 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
   return {
     wake,
     get problem() {
-      return problem ?? leaderless;
+      const [problem = leaderless] = problems.values();
+      return problem;
     },
     stop() {
       ended.abort();
@@ -152,9 +167,13 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
   };
 }
 
+/** Milliseconds in which a partition that nobody leads must have a leader; where brokers restart it has one sooner. */
+const LED_WITHIN = 10_000;
+
 /**
  * Reads a partition from one offset to another, the latter left out, in its order.
  * @param onLeftOut told from where on there may be records that could not be given
+ * @throws {DriverError} also if nobody leads it for 10 s: it was deleted meanwhile, or its brokers are gone
  */
 export async function* readRange(
   client: Client,
@@ -165,19 +184,31 @@ export async function* readRange(
   onLeftOut: (offset: number) => void = () => {},
 ): AsyncGenerator<Fetched['records'][number]> {
   const backoff = createBackoff(clock);
+  const { topic, partition } = from;
   let offset = from.offset;
-  let node = -1;
+  let node = NOBODY;
+  let there = true;
+  /** Since when nobody has led it. */
+  let since: number | undefined;
   while (offset < to) {
     signal.throwIfAborted();
-    if (node < 0) node = (await client.leaders([from.topic])).get(from.topic)?.[from.partition] ?? -1;
-    const [answer] = node < 0 ? [] : await client.fetch(node, [{ ...from, offset }], LIMITS);
+    if (node < 0) {
+      const leading = (await client.leaders([topic])).get(topic);
+      there = leading !== undefined;
+      node = leading?.[partition] ?? NOBODY;
+    }
+    const [answer] = node < 0 ? [] : await client.fetch(node, [{ topic, partition, offset }], LIMITS);
     if (!answer || (answer.error && LEADERSHIP.has(answer.error.code))) {
-      node = -1;
+      node = NOBODY;
+      since ??= clock.now();
+      if (clock.now() - since >= LED_WITHIN) throw missing(from, there, answer?.error);
       await backoff.wait(signal);
       continue;
     }
+    since = undefined;
+    backoff.reset();
     if (answer.error?.code === 'OFFSET_OUT_OF_RANGE') {
-      const earliest = (await client.offsets(from.topic, 'earliest'))[from.partition] ?? 0;
+      const earliest = (await client.offsets(topic, 'earliest'))[partition] ?? 0;
       if (earliest <= offset) throw answer.error;
       // Deleted meanwhile, by another who reads the same.
       offset = earliest;
@@ -192,3 +223,10 @@ export async function* readRange(
     offset = answer.next;
   }
 }
+
+const missing = ({ topic, partition }: Position, there: boolean, cause?: DriverError): DriverError =>
+  new DriverError(
+    'LEADER_NOT_AVAILABLE',
+    there ? `partition ${partition} of '${topic}' has no leader` : `topic '${topic}' is not there any more`,
+    { retryable: true, cause },
+  );

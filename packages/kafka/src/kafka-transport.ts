@@ -38,7 +38,7 @@ import { createPublisher, type Outgoing, type Publisher } from './publisher.js';
 import { createRelay } from './relay.js';
 import { replay } from './replay.js';
 import { retrying } from './retrying.js';
-import { establish, subscribe, type EstablishParts } from './subscribe.js';
+import { establish, subscribe, type EstablishParts, type SubscribeParts } from './subscribe.js';
 import { createTopics, type Topics } from './topics.js';
 import { delayNames, delayTopics, destinationTopic, subscriptionNames, type Owner } from './topology.js';
 import { delayed, toRecord } from './wire.js';
@@ -78,6 +78,8 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
   const shown = options.brokers.join(',');
   const capabilities = capabilitiesOf(options);
   const consumers = new Map<Consumer, string>();
+  /** Those that join their groups for the first time. */
+  const joining = new Set<Consumer>();
   /** By what they belong to: a group, or this service. */
   const relays = new Map<string, { readonly consumer: Consumer; joined: boolean }>();
   /** Those whose topics are just being looked for, or made. */
@@ -252,7 +254,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
       () => (entry.joined = true),
       (error: unknown) => {
         entry.joined = true;
-        warn(`what waits in '${names.group}' is not passed on by this process`, error);
+        if (state === 'open') warn(`what waits in '${names.group}' is not passed on by this process`, error);
       },
     );
   };
@@ -334,15 +336,32 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     }
   };
 
+  /** Asks again while another time may be better, in bounded time. */
+  const patiently = async <T>(what: string, ask: () => Promise<T>): Promise<T> => {
+    let last = new DriverError('TIMEOUT', `no answer within ${connectTimeout} ms`, { retryable: true });
+    try {
+      return await within(
+        connectTimeout,
+        clock,
+        (signal) => retrying(clock, signal, ask, (error) => (last = error)),
+        () => last,
+        closed.signal,
+      );
+    } catch (error) {
+      throw requestError(options.brokers, service, what, error);
+    }
+  };
+
   /** Runs what makes a subscription, with a client of its own, in bounded time. */
   const making = async <T>(
     now: Open,
     subscription: Subscription,
     what: string,
-    make: (parts: EstablishParts) => Promise<T>,
+    make: (parts: EstablishParts & Pick<SubscribeParts, 'onJoining'>) => Promise<T>,
   ): Promise<T> => {
     const client = now.driver.client();
     let last: DriverError | undefined;
+    let consumer: Consumer | undefined;
     try {
       return await within(
         connectTimeout,
@@ -356,6 +375,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
             client,
             publisher: now.copies,
             signal,
+            onJoining: (one) => joining.add((consumer = one)),
             failed: (error) => {
               last = error;
               now.connection.suspect(error);
@@ -372,8 +392,13 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
         closed.signal,
       );
     } catch (error) {
+      // What joins leaves first: the broker would wait for a member that only hangs up until its session is over, and
+      // let the others wait with it.
+      await consumer?.abandon();
       await client.close();
       throw requestError(options.brokers, subscriptionNames(owner, subscription).group, what, error);
+    } finally {
+      if (consumer) joining.delete(consumer);
     }
   };
 
@@ -385,7 +410,7 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
     // Settlements still need the publisher of copies.
     await Promise.all([
       now.messages.close(),
-      ...[...consumers.keys()].map((consumer) => consumer.abandon()),
+      ...[...joining, ...consumers.keys()].map((consumer) => consumer.abandon()),
       ...[...relays.values()].map(({ consumer }) => consumer.abandon()),
     ]);
     consumers.clear();
@@ -475,25 +500,10 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
       about(subscription, (now) => backlog(now.connection.client, owner, subscription)),
     async examine(usage) {
       const { client } = checkOpen().connection;
-      let last = new DriverError('TIMEOUT', `no answer within ${connectTimeout} ms`, { retryable: true });
-      try {
-        // The first question about a group has Kafka make the topic of all groups, and is refused until that is there.
-        return await within(
-          connectTimeout,
-          clock,
-          (signal) =>
-            retrying(
-              clock,
-              signal,
-              () => examine({ owner, options, topology, client }, usage),
-              (error) => (last = error),
-            ),
-          () => last,
-          closed.signal,
-        );
-      } catch (error) {
-        throw requestError(options.brokers, service, `the examination for service '${service}'`, error);
-      }
+      // The first question about a group has Kafka make the topic of all groups, and is refused until that is there.
+      return patiently(`the examination for service '${service}'`, () =>
+        examine({ owner, options, topology, client }, usage),
+      );
     },
     async establish({ subscriptions, publications, delays }) {
       const now = checkOpen();
@@ -502,10 +512,11 @@ export function openKafka(options: ResolvedOptions, environment: Environment): T
           await establish(parts);
           await parts.client.close();
         });
-      await now.topics.ensure([
+      const needs = [
         ...publications.map(({ destination }) => destinationTopic(owner, destination, options)),
         ...(delays ? delayTopics(delayNames(owner, service), options) : []),
-      ]);
+      ];
+      await patiently(`what service '${service}' publishes to`, () => now.topics.ensure(needs));
     },
     replay: (id, from) => about(id, (now) => replay(now.connection.client, owner, id, from)),
     close() {

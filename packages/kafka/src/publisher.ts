@@ -80,6 +80,9 @@ const BATCH = { records: 10_000, bytes: BATCH_BYTES };
 const CLOSE_WITHIN = 2_000;
 const NO_SUCH_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION';
 
+const needsAll = (entry: Entry, topics: readonly NewTopic[]): boolean =>
+  topics.every(({ name }) => entry.needs.some((need) => need.name === name));
+
 export function createPublisher(parts: PublisherParts): Publisher {
   const { connection, topics, clock, requestTimeout } = parts;
   const troubles = createTroubles(clock, parts.report);
@@ -273,18 +276,31 @@ export function createPublisher(parts: PublisherParts): Publisher {
 
   const prepare = async (needs: readonly NewTopic[], waiting: TurnoverSet<Entry>): Promise<void> => {
     const refusal = await ensured(needs, waiting);
-    for (const { name } of needs) preparing.delete(name);
+    for (const { name } of needs) if (preparing.get(name) === waiting) preparing.delete(name);
     for (const entry of waiting) {
-      if (refusal) entry.settle(refusal.error);
+      // What is refused may be none of its needs, if it shares others of them.
+      if (refusal && needsAll(entry, needs)) entry.settle(refusal.error);
       // Others of its needs may have been forgotten meanwhile.
       else enter(entry);
     }
   };
 
-  /** Waits while Kafka cannot be reached; answers why it refuses. */
+  /** What is there by now holds up nobody who needs no more of it. */
+  const letGo = (needs: readonly NewTopic[], waiting: TurnoverSet<Entry>): void => {
+    const there = needs.filter(({ name }) => topics.has(name) && preparing.get(name) === waiting);
+    if (there.length === 0) return;
+    for (const { name } of there) preparing.delete(name);
+    for (const entry of waiting) {
+      if (entry.needs.some(({ name }) => preparing.get(name) === waiting)) continue;
+      waiting.delete(entry);
+      enter(entry);
+    }
+  };
+
+  /** Waits while Kafka cannot be reached, or cannot make them just now; answers why it refuses. */
   const ensured = async (
     needs: readonly NewTopic[],
-    waiting: Pick<TurnoverSet<Entry>, 'size'>,
+    waiting: TurnoverSet<Entry>,
   ): Promise<{ readonly error: unknown } | undefined> => {
     const backoff = createBackoff(clock);
     for (;;) {
@@ -294,6 +310,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       } catch (error) {
         if (!(error instanceof DriverError && error.retryable)) return { error };
         connection.suspect(error);
+        letGo(needs, waiting);
         await backoff.wait(ended.signal);
         if (ended.signal.aborted || waiting.size === 0) return undefined;
       }

@@ -42,6 +42,8 @@ export interface SubscribeParts {
   readonly publisher: Publisher;
   /** Aborts when it has taken too long. */
   readonly signal: AbortSignal;
+  /** Told before it joins its group: whoever gives it up has it leave. */
+  readonly onJoining: (consumer: Consumer) => void;
   /** Something failed that is tried again. */
   readonly failed: (error: DriverError) => void;
   readonly topics: Topics;
@@ -171,16 +173,13 @@ export async function subscribe(parts: SubscribeParts): Promise<Consumer> {
     warn,
   });
 
-  const giveUp = (): void => void consumer.abandon();
-  parts.signal.addEventListener('abort', giveUp);
+  parts.signal.throwIfAborted();
+  parts.onJoining(consumer);
   try {
-    parts.signal.throwIfAborted();
     await consumer.start();
   } catch (error) {
     await consumer.stop();
     throw error;
-  } finally {
-    parts.signal.removeEventListener('abort', giveUp);
   }
   return consumer;
 }

@@ -8,6 +8,7 @@ export interface Topics {
   /**
    * Resolves once they exist: what is missing is created where the module may, in one request.
    * @throws {TopologyError} naming the topic that is missing or cannot be created
+   * @throws {DriverError} that is `retryable`, if Kafka is not reached, or cannot create one just now
    */
   ensure(topics: readonly NewTopic[]): Promise<void>;
   /** Known to exist. */
@@ -42,15 +43,20 @@ export function createTopics(client: Client, topology: Topology): Topics {
     }
   };
 
-  const make = async (topics: readonly NewTopic[]): Promise<void> => {
+  /** Answers why some are not there: none is refused for another. */
+  const make = async (topics: readonly NewTopic[]): Promise<ReadonlyMap<string, Error>> => {
     const existing = await seen(topics.map(({ name }) => name));
     const missing = topics.filter(({ name }) => !existing.has(name));
-    if (missing.length === 0) return;
-    if (topology !== 'create') throw missingTopic(missing[0]!.name);
+    if (missing.length === 0) return new Map();
+    if (topology !== 'create') return new Map(missing.map(({ name }) => [name, missingTopic(name)]));
     const outcomes = await client.createTopics(missing);
-    outcomes.forEach((error, at) => {
-      if (error) throw topologyError(missing[at]!.name, error);
-    });
+    return new Map(
+      missing.flatMap(({ name }, at) => {
+        const error = outcomes[at];
+        // A controller that changes, or is slow, may create it the next time.
+        return error ? [[name, error.retryable ? error : topologyError(name, error)] as const] : [];
+      }),
+    );
   };
 
   return {
@@ -60,7 +66,11 @@ export function createTopics(client: Client, topology: Topology): Topics {
       if (fresh.length > 0) {
         const making = make(fresh);
         for (const { name } of fresh) {
-          const one = making.then(() => void ready.add(name));
+          const one = making.then((refusals) => {
+            const refusal = refusals.get(name);
+            if (refusal) throw refusal;
+            ready.add(name);
+          });
           // Not asked for in vain: the next one tries again.
           one.catch(() => known.delete(name));
           known.set(name, one);

@@ -18,6 +18,26 @@ interface Play {
   readonly committed: Position[][];
 }
 
+/** What the broker answers of a partition with so many records, a hundred at a time. */
+function fetchedAt({ offset, topic: name, partition }: Position, count: number): Fetched {
+  const size = Math.min(100, count - offset);
+  const at = { topic: name, partition };
+  const records = Array.from({ length: size }, (_, index) => record(at, offset + index));
+  return { ...at, records, next: offset + size, end: count };
+}
+
+const record = (at: Partition, offset: number): StoredRecord => ({
+  ...at,
+  offset,
+  timestamp: 0,
+  size: 10,
+  key: null,
+  value: Buffer.alloc(10),
+  headers: [],
+  texts: [],
+  raw: undefined,
+});
+
 /** A consumer whose broker and group are the test; `commit` is what the group says to positions. */
 function play(
   count: number,
@@ -28,28 +48,11 @@ function play(
   const handed: number[] = [];
   const committed: Position[][] = [];
   let holder!: Holder;
-  const record = (at: Partition, offset: number): StoredRecord => ({
-    ...at,
-    offset,
-    timestamp: 0,
-    size: 10,
-    key: null,
-    value: Buffer.alloc(10),
-    headers: [],
-    texts: [],
-    raw: undefined,
-  });
-  const fetched = ({ offset, topic: name, partition }: Position): Fetched => {
-    const size = Math.min(100, count - offset);
-    const at = { topic: name, partition };
-    const records = Array.from({ length: size }, (_, index) => record(at, offset + index));
-    return { ...at, records, next: offset + size, end: count };
-  };
   const consumer = createConsumer({
     client: {
       leaders: async (topics: readonly string[]) => new Map(topics.map((name) => [name, [1, 1, 1]])),
       fetch: async (_node: number, positions: readonly Position[]) => {
-        const answers = positions.map(fetched);
+        const answers = positions.map((position) => fetchedAt(position, count));
         const some = answers.some(({ records }) => records.length > 0);
         await new Promise((resolve) => setTimeout(resolve, some ? 0 : 20));
         return answers;
@@ -306,6 +309,62 @@ describe('A consumer', () => {
       ends.shift()!('done');
     }
     await consumer.stop();
+  });
+
+  it('has no problem any more once all that it could not read has gone to others', async () => {
+    const { consumer, holder } = play(
+      1,
+      {},
+      {
+        fetch: async () => {
+          throw new DriverError('CONNECTION', 'as the test wants it', { retryable: true });
+        },
+      },
+    );
+    await consumer.start();
+    holder.assigned(partitions(0));
+    await until(() => consumer.problem !== undefined, 'the outage');
+    holder.lost(partitions(0));
+    await until(() => consumer.problem === undefined, 'it to be well', 5_000);
+    await consumer.stop();
+  });
+
+  it('reads every partition where the answer to a fetch has room for the first one alone', async () => {
+    const reached = new Map<number, number>();
+    // As Kafka does with batches larger than their share: of what it is asked for, the first that has any.
+    const { consumer, holder } = play(
+      100_000,
+      {
+        maxInHand: 100,
+        work:
+          ({ partition, offset }) =>
+          async () => {
+            reached.set(partition, offset + 1);
+            return async () => 'done';
+          },
+      },
+      {
+        fetch: async (_node, positions) => {
+          await new Promise((resolve) => setImmediate(resolve));
+          return positions.map((position, index) =>
+            index === 0
+              ? fetchedAt(position, 100_000)
+              : { ...position, records: [], next: position.offset, end: 100_000 },
+          );
+        },
+      },
+    );
+    await consumer.start();
+    holder.assigned(partitions(0, 1, 2));
+    try {
+      await until(
+        () => [0, 1, 2].every((partition) => (reached.get(partition) ?? 0) >= 1_000),
+        () => `all of them, not ${JSON.stringify([...reached])}`,
+        5_000,
+      );
+    } finally {
+      await consumer.stop();
+    }
   });
 
   it('reads what it can while one topic does not tell where it begins', async () => {

@@ -1,8 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import { systemClock, type TransportEvent } from '@nest-messaging/core/contract';
+import {
+  systemClock,
+  withinSignal,
+  type Clock,
+  type DeadLetterStore,
+  type TransportEvent,
+} from '@nest-messaging/core/contract';
+import { virtualClock } from '../../testing/src/virtual-clock.js';
 import { createDeadLetters } from '../src/dead-letters.js';
 import { DriverError } from '../src/driver/driver-error.js';
 import type { Client, Fetched, Position, StoredRecord } from '../src/driver/driver.js';
+import { requestError } from '../src/errors.js';
 import type { Publisher } from '../src/publisher.js';
 import { rightsOf } from '../src/rights.js';
 import { subscriptionNames } from '../src/topology.js';
@@ -25,7 +33,10 @@ const record = (offset: number): StoredRecord => ({
 });
 
 /** A partition of four records, of which some cannot be had. @param answers by the offset that is asked for */
-function letters(answers: Readonly<Record<number, Partial<Fetched>>>, refusal?: Error) {
+function letters(
+  answers: Readonly<Record<number, Partial<Fetched>>>,
+  { refusal, clock = systemClock }: { readonly refusal?: Error; readonly clock?: Clock } = {},
+) {
   const deleted: Position[] = [];
   const events: TransportEvent[] = [];
   const client = {
@@ -43,14 +54,60 @@ function letters(answers: Readonly<Record<number, Partial<Fetched>>>, refusal?: 
     owner,
     client,
     publisher: { send: async () => undefined } as unknown as Publisher,
-    clock: systemClock,
+    clock,
     report: (event) => events.push(event),
     closed: new AbortController().signal,
   });
-  return { store, deleted, events };
+  return { store, client, deleted, events };
 }
 
 const whole = { 0: { records: [0, 1, 2, 3].map(record), next: 4 } };
+
+describe('A look at dead letters', () => {
+  const all = async (store: DeadLetterStore, look: 'browse' | 'redrive' | 'purge'): Promise<void> => {
+    if (look !== 'browse') await store[look](id);
+    else for await (const { message } of store.browse(id)) expect(message.id).toBeUndefined();
+  };
+
+  it.each([
+    ['browse', 'has no leader', new Map([[topic, [-1]]]), `partition 0 of '${topic}' has no leader`],
+    ['redrive', 'has no leader', new Map([[topic, [-1]]]), `partition 0 of '${topic}' has no leader`],
+    ['purge', 'is deleted meanwhile', new Map(), `topic '${topic}' is not there any more`],
+  ] as const)(
+    'ends %s in bounded time, and says what is missing, where it %s',
+    async (look, _, then, text) => {
+      const clock = virtualClock();
+      const { store, client } = letters(whole, { clock });
+      const ranges = client.leaders;
+      client.leaders = async (topics) => {
+        client.leaders = async () => then as Map<string, number[]>;
+        return ranges(topics);
+      };
+      const outcome = all(store, look).catch((error: unknown) => error);
+      await clock.advance(20_000);
+      const error = await withinSignal(outcome, AbortSignal.timeout(2_000));
+      expect(error).toMatchObject({ code: 'LEADER_NOT_AVAILABLE', message: text });
+      expect(requestError(['kafka:9092'], 'group', 'what', error)).toMatchObject({
+        code: 'CONNECTION',
+        retryable: true,
+        message: `Kafka at kafka:9092 is there, but ${text}`,
+      });
+    },
+  );
+
+  it('goes on where a partition has a leader again', async () => {
+    const clock = virtualClock();
+    const { store, client } = letters(whole, { clock });
+    const ranges = client.leaders;
+    const start = clock.now();
+    let looks = 0;
+    client.leaders = async (topics) =>
+      looks++ > 0 && clock.now() - start < 8_000 ? new Map([[topic, [-1]]]) : ranges(topics);
+    const purged = store.purge(id);
+    await clock.advance(20_000);
+    expect(await purged).toBe(4);
+  });
+});
 
 describe('What is gone from a topic of dead letters', () => {
   it('is deleted up to the first that is left', async () => {
@@ -79,7 +136,7 @@ describe('What is gone from a topic of dead letters', () => {
   });
 
   it('lies there still where it may not be deleted, which is told', async () => {
-    const { store, events } = letters(whole, new Error('no'));
+    const { store, events } = letters(whole, { refusal: new Error('no') });
     expect(await store.purge(id)).toBe(4);
     expect(events).toMatchObject([{ type: 'warning', message: expect.stringContaining(topic) }]);
   });

@@ -2,10 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { systemClock, TopologyError, type TransportEvent } from '@nest-messaging/core/contract';
 import type { Connection } from '../src/connection.js';
 import { DriverError } from '../src/driver/driver-error.js';
-import type { NewRecord } from '../src/driver/driver.js';
+import type { Client, NewRecord, NewTopic } from '../src/driver/driver.js';
 import { createProducer, type Producer } from '../src/producer/producer.js';
 import { createPublisher, type Publisher, type PublisherParts } from '../src/publisher.js';
-import type { Topics } from '../src/topics.js';
+import { createTopics, type Topics } from '../src/topics.js';
 import { turns, virtualClock } from '../../testing/src/virtual-clock.js';
 import { fakeBroker, lost, type FakeBroker } from './producer/fake-broker.js';
 import { until } from './stage.js';
@@ -19,6 +19,8 @@ const record = (topic: string, value: string): NewRecord => ({
   value: Buffer.from(value),
   headers: [],
 });
+
+const need = (name: string): NewTopic => ({ name, partitions: 1, replicas: -1, config: {} });
 
 interface Play {
   readonly publisher: Publisher;
@@ -113,7 +115,7 @@ function play(more: Partial<PublisherParts> = {}): Play {
       publisher.send(
         {
           record: () => ({ ...record(topic, value), ...about }),
-          needs: [{ name: topic, partitions: 1, replicas: -1, config: {} }],
+          needs: [need(topic)],
         },
         signal,
       ),
@@ -249,6 +251,43 @@ describe('A publisher', () => {
     const [bad, good] = await Promise.allSettled([send('bad', 'x'), send('good', 'y')]);
     expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'TOPOLOGY' } });
     expect(good.status).toBe('fulfilled');
+  });
+
+  /** Sends with a delay: what all of them need is `delays`, and each its own topic. */
+  const sendDelayed = ({ publisher }: Play, topic: string): Promise<void> =>
+    publisher.send({ record: () => record('delays', topic), needs: [need(topic), need('delays')] }, never);
+
+  it('settles each by its own needs, also where others of them are the same', async () => {
+    const scene = play();
+    scene.broker.ensure = (name) => (name === 'bad' ? new TopologyError('no') : undefined);
+    const outcomes = await Promise.allSettled(
+      ['bad', 'good', 'bad', 'better'].map((topic) => sendDelayed(scene, topic)),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(scene.written).toEqual(['good', 'better']);
+  });
+
+  it('waits for a topic that cannot be made just now, and holds up no other for it', async () => {
+    let away = true;
+    const there = new Set<string>();
+    const client = {
+      leaders: async (names: readonly string[]) =>
+        new Map(names.filter((name) => there.has(name)).map((name) => [name, [1]])),
+      async createTopics(topics: readonly NewTopic[]) {
+        const outcomes = topics.map(({ name }) =>
+          away && name === 'late' ? refusal('NOT_CONTROLLER', true) : undefined,
+        );
+        topics.forEach(({ name }, at) => outcomes[at] ?? there.add(name));
+        return outcomes;
+      },
+    } as unknown as Client;
+    const scene = play({ topics: createTopics(client, 'create') });
+    const late = sendDelayed(scene, 'late');
+    await sendDelayed(scene, 'good');
+    expect(scene.written).toEqual(['good']);
+    away = false;
+    await late;
+    expect(scene.written).toEqual(['good', 'late']);
   });
 
   it('keeps trying to connect, and sends what waited', async () => {

@@ -16,7 +16,7 @@ import {
 export interface Membership {
   /**
    * Resolves when it has been told for the first time what it has, were it nothing.
-   * @throws {DriverError} if it may not join, which waiting does not change
+   * @throws {DriverError} if it may not join, which waiting does not change, or leaves before it has
    */
   start(): Promise<void>;
   /** Why it is not a member now; undefined while it is. */
@@ -79,6 +79,9 @@ const REFUSED: ReadonlySet<string> = new Set([
   'INVALID_SESSION_TIMEOUT',
   'INVALID_GROUP_ID',
 ]);
+
+const gone = (group: string): DriverError =>
+  new DriverError('CLOSED', `consumer group '${group}' was left before it was joined`, { retryable: false });
 
 /**
  * A member of a consumer group, by Kafka's classic protocol, with cooperative rebalancing: while others join and leave,
@@ -250,6 +253,7 @@ export function createMembership(parts: MembershipParts): Membership {
       try {
         topics = await parts.topics();
         await (joining = join());
+        if (ended.signal.aborted) return;
         backoff.reset();
         warned = false;
         joined();
@@ -302,7 +306,7 @@ export function createMembership(parts: MembershipParts): Membership {
     async start() {
       await new Promise<void>((resolve, reject) => {
         running = run(resolve, reject);
-        running.catch(reject);
+        running.then(() => reject(gone(group)), reject);
       });
       void watch();
     },

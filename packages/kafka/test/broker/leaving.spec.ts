@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
+import type { Subscription } from '@nest-messaging/core/contract';
 import { startKafka } from '../../../../scripts/brokers/kafka.mjs';
-import { onEachDriver, until } from '../stage.js';
+import { acknowledge, onEachDriver, until } from '../stage.js';
 
 let broker: Awaited<ReturnType<typeof startKafka>>;
 
@@ -32,6 +33,38 @@ onEachDriver(
       await until(() => probe.seen.length === 1, 'what was delayed');
       expect(Date.now() - start).toBeLessThan(15_000);
     });
+
+    for (const how of ['is given up, since it takes too long', 'is closed'])
+      test(`leaves its subscription's group, too, when it ${how}`, async ({ open, arrange, mark }) => {
+        const subscription: Subscription = {
+          source: { kind: 'topic', name: 'c' },
+          group: 'group',
+          ordered: false,
+          broadcast: false,
+          maxUnsettled: 1,
+        };
+        // So that all the time there is goes into joining.
+        await (
+          await open()
+        ).transport.establish!({
+          subscriptions: [subscription],
+          publications: [],
+          delays: false,
+        });
+        const group = `${mark}.group.c`;
+        const members = async (): Promise<number> =>
+          (await arrange((admin) => admin.describeGroups([group]))).groups[0]!.members.length;
+        const closed = how === 'is closed';
+        const { transport } = await open({ sessionTimeout: '30s' }, closed ? {} : { connectTimeout: 2_500 });
+        const outcome = transport
+          .subscribe(subscription, async () => acknowledge)
+          .catch((error: unknown) => error);
+        await until(async () => (await members()) === 1, 'it to wait');
+        if (closed) await transport.close();
+        else await outcome;
+        expect(await members()).toBe(0);
+        expect(await outcome).toMatchObject({ code: closed ? 'CLOSED' : 'CONNECTION' });
+      });
   },
   { brokers: () => broker.url },
 );

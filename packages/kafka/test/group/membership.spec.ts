@@ -27,6 +27,8 @@ interface Play {
   readonly broker: {
     assignment: Partition[];
     join: () => Error | undefined;
+    /** Joins wait for it. */
+    gate: Promise<void>;
     sync: () => Error | undefined;
     heartbeat: (ticket: Ticket) => Error | undefined;
     commit: () => DriverError | undefined;
@@ -57,6 +59,7 @@ function play(): Play {
   const broker: Play['broker'] = {
     assignment: of(0, 1),
     join: () => undefined,
+    gate: Promise.resolve(),
     sync: () => undefined,
     heartbeat: () => undefined,
     commit: () => undefined,
@@ -72,6 +75,7 @@ function play(): Play {
     async join(request: JoinRequest): Promise<Joined> {
       joins.push(request);
       orThrow(broker.join());
+      await broker.gate;
       generation++;
       log.push(`join ${generation}`);
       const members = broker.leader
@@ -381,6 +385,27 @@ describe('A member of a group', () => {
     expect(joins).toHaveLength(1);
     expect(clock.nextAt).toBeUndefined();
   });
+
+  it.each(['named as it waits', 'given a name when others have come'])(
+    'that leaves while it joins, %s, tells whoever waits for it to start',
+    async (how) => {
+      const { clock, membership, broker, log, joins } = play();
+      let come = (): void => undefined;
+      broker.gate = new Promise((resolve) => (come = resolve));
+      const started = membership.start().catch((error: unknown) => error);
+      await clock.advance(100);
+      if (how.startsWith('named')) joins[0]!.named?.('me');
+      const leaving = membership.leave();
+      if (!how.startsWith('named')) come();
+      await leaving;
+      expect(log.at(-1)).toBe('leave me');
+      come();
+      expect(await started).toMatchObject({ code: 'CLOSED', message: expect.stringContaining("'g'") });
+      expect(log.join()).not.toContain('assigned');
+      await clock.advance(SESSION * 3);
+      expect(joins).toHaveLength(1);
+    },
+  );
 
   it('commits in the generation that it is of', async () => {
     const { clock, broker, log, membership } = await joined();

@@ -78,10 +78,10 @@ export const delays = concern('Delayed publishing', (states) => {
       const sending = await open({ service: group('sender') });
       const working = await open({ service: group('worker') });
       const probe = await working.subscribe(queue('there'));
-      await sending.publish(queue('to come'), { body: 'early', delay: 500 });
+      await sending.publish(queue('awaited'), { body: 'early', delay: 500 });
       await sending.publish(queue('there'), { body: 'task', delay: 1_500 });
       await until(() => probe.seen.length === 1, 'the task of the worker that is there');
-      const later = await working.subscribe(queue('to come'));
+      const later = await working.subscribe(queue('awaited'));
       await until(() => later.seen.length === 1, 'the task that was due before its worker came');
       assert.deepEqual([...probe.texts, ...later.texts], ['task', 'early']);
     },

@@ -12,7 +12,7 @@ export interface Cluster {
   any(): Promise<Link>;
   /** @param topics some that the client may know of, to ask by if the node is not known yet */
   node(nodeId: number, topics: readonly string[], deadline: number): Promise<Link>;
-  /** Of a group. Forgets where the group is coordinated when the answer says that it is elsewhere now. */
+  /** Of a group. Forgets where the group is coordinated when that one is not reached, or says that it is elsewhere. */
   coordinated<Answer>(
     group: string,
     deadline: number,
@@ -32,8 +32,19 @@ export interface Cluster {
 type Purpose = 'members' | 'rest';
 
 const GROUP_COORDINATOR = 0;
-/** The broker answered, and the group's coordinator is elsewhere now or not there yet. */
-const COORDINATOR_GONE = new Set(['NOT_COORDINATOR', 'COORDINATOR_NOT_AVAILABLE', 'CONNECTION', 'TIMEOUT']);
+/**
+ * The group's coordinator is elsewhere now or not there yet, as the broker says, or it is not reached: a load balancer
+ * accepts a connection to one that is gone, and ends it before TLS begins; and the address may be another's by now, who
+ * has another certificate or refuses the login.
+ */
+const COORDINATOR_GONE = new Set([
+  'NOT_COORDINATOR',
+  'COORDINATOR_NOT_AVAILABLE',
+  'CONNECTION',
+  'TIMEOUT',
+  'TLS',
+  'AUTHENTICATION',
+]);
 
 export function openCluster(Kafka: KafkaConstructor, options: DriverOptions): Cluster {
   const links = new Map<string, { readonly opened: Promise<Link>; end: Link['end'] }>();
