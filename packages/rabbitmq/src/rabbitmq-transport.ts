@@ -287,8 +287,9 @@ export function openRabbitMq(options: ResolvedOptions, environment: Environment)
           .map((subscription) => planAll(owner, subscription, options.queueType))
           .flatMap(({ atStart, whenNeeded }) => [...atStart, ...whenNeeded]),
         ...publications.flatMap(({ destination }) => publishedTo(owner, destination, options.queueType)),
-        ...(delayed ? allDelays(owner) : []),
-        ...(delayed ? publications.flatMap(({ destination }) => dueAt(owner, destination)) : []),
+        ...(delayed
+          ? [...allDelays(owner), ...publications.flatMap(({ destination }) => dueAt(owner, destination))]
+          : []),
       ];
       const { model } = publishing;
       if (!model) throw lostConnection(address);

@@ -91,8 +91,8 @@ export function needsOf(
     write.add(destination.kind === 'topic' ? eventsExchange(owner) : DEFAULT_EXCHANGE);
   }
   const waiting = allDelays(owner);
-  if (delays) waiting.forEach(make);
-  if (delays) for (const { destination } of publications) dueAt(owner, destination).forEach(make);
+  if (delays)
+    [...waiting, ...publications.flatMap(({ destination }) => dueAt(owner, destination))].forEach(make);
   const retries = planned.some(({ plan }) => plan.retries);
   if (delays || retries)
     for (const resource of waiting)

@@ -1,7 +1,7 @@
-import { Consumer, Producer, jsonDeserializer, jsonSerializer } from '@platformatic/kafka';
+import { Producer, jsonSerializer } from '@platformatic/kafka';
 import type { Contestant } from '../../contestant.js';
 import type { Message } from '../../message.js';
-import { makeTopic } from './topic.js';
+import { consuming } from './platformatic.js';
 
 export default {
   name: '@platformatic/kafka, one a send',
@@ -20,19 +20,7 @@ export default {
     };
   },
   async consumer(place, handle) {
-    await makeTopic(place);
-    const consumer = new Consumer<undefined, Message, undefined, undefined>({
-      clientId: 'bench',
-      groupId: place.name,
-      bootstrapBrokers: [place.url],
-      deserializers: { value: jsonDeserializer },
-    });
-    const stream = await consumer.consume({
-      topics: [place.name],
-      // By itself it reads what comes from now on: there would be no backlog.
-      mode: 'committed',
-      fallbackMode: 'earliest',
-    });
+    const { consumer, stream } = await consuming(place);
     const working = (async () => {
       for await (const { value } of stream) await handle(value);
     })();

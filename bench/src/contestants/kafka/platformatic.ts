@@ -1,5 +1,12 @@
-import { Consumer, Producer, jsonDeserializer, jsonSerializer, stringSerializer } from '@platformatic/kafka';
-import { HANDS, type Contestant } from '../../contestant.js';
+import {
+  Consumer,
+  Producer,
+  jsonDeserializer,
+  jsonSerializer,
+  stringSerializer,
+  type ConsumeOptions,
+} from '@platformatic/kafka';
+import { HANDS, type Contestant, type Place } from '../../contestant.js';
 import type { Message } from '../../message.js';
 import { makeTopic } from './topic.js';
 
@@ -31,6 +38,27 @@ export const publisherWith =
     };
   };
 
+/** Reads a topic from its beginning: by itself it reads what comes from now on, and there would be no backlog. */
+export async function consuming(
+  { url, name }: Place,
+  more: Pick<ConsumeOptions<undefined, Message, undefined, undefined>, 'autocommit' | 'maxWaitTime'> = {},
+) {
+  await makeTopic({ url, name });
+  const consumer = new Consumer<undefined, Message, undefined, undefined>({
+    clientId: 'bench',
+    groupId: name,
+    bootstrapBrokers: [url],
+    deserializers: { value: jsonDeserializer },
+  });
+  const stream = await consumer.consume({
+    topics: [name],
+    mode: 'committed',
+    fallbackMode: 'earliest',
+    ...more,
+  });
+  return { consumer, stream };
+}
+
 export default {
   name: '@platformatic/kafka, gathered',
   safety: 'equal',
@@ -39,20 +67,7 @@ export default {
   says: `acks all, ${GATHERED} messages in one request; ${HANDS} handlers at a time, positions committed every ${COMMIT_EVERY} ms after all before have ended`,
   publisher: publisherWith(),
   async consumer(place, handle) {
-    await makeTopic(place);
-    const consumer = new Consumer<undefined, Message, undefined, undefined>({
-      clientId: 'bench',
-      groupId: place.name,
-      bootstrapBrokers: [place.url],
-      deserializers: { value: jsonDeserializer },
-    });
-    const stream = await consumer.consume({
-      topics: [place.name],
-      mode: 'committed',
-      fallbackMode: 'earliest',
-      autocommit: false,
-      maxWaitTime: 100,
-    });
+    const { consumer, stream } = await consuming(place, { autocommit: false, maxWaitTime: 100 });
     /** By partition, the next to be handled: all before it have ended. */
     const positions = new Map<number, bigint>();
     const commit = async (): Promise<void> => {

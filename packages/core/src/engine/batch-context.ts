@@ -1,5 +1,5 @@
 import type { MessageContext } from './message-context.js';
-import type { Time } from './time-limit.js';
+import type { TimeSignal } from './time-limit.js';
 
 /** How a handler of batches says what becomes of one message. */
 export interface BatchDecisions {
@@ -25,12 +25,12 @@ export class BatchContext {
   /** The topic, pattern or queue as the handler names it; `messages` tell the topic of each. */
   readonly topic: string;
   readonly group: string;
-  readonly #time: Pick<Time, 'signal'>;
+  readonly #time: TimeSignal;
   readonly #decisions: BatchDecisions;
 
   constructor(
     messages: readonly MessageContext[],
-    own: { topic: string; group: string; time: Pick<Time, 'signal'>; decisions: BatchDecisions },
+    own: { topic: string; group: string; time: TimeSignal; decisions: BatchDecisions },
   ) {
     this.messages = messages;
     this.topic = own.topic;

@@ -8,7 +8,7 @@ import { createGathering, type Gathered } from './gathering.js';
 import { retriesInPlace, type ResolvedBatchOptions } from './handler-options.js';
 import { MessageContext } from './message-context.js';
 import { createSettling, type Attempt } from './settling.js';
-import type { Time } from './time-limit.js';
+import type { TimeSignal } from './time-limit.js';
 
 interface Entry extends Attempt, Gathered {
   readonly resolve: (settlement: Settlement) => void;
@@ -19,9 +19,6 @@ type Outcome = { readonly failed: false } | { readonly failed: true; readonly er
 
 /** Notes how a message ended. */
 type Know = (entry: Entry, outcome: Outcome) => undefined;
-
-/** Made for who asks for it. */
-type SignalOfTime = Pick<Time, 'signal'>;
 
 interface Decoded {
   readonly entry: Entry;
@@ -47,7 +44,7 @@ function eitherOf(one: AbortSignal, other: AbortSignal, ended: AbortSignal): Abo
 }
 
 /** The time of a batch, as one of its messages has it, which may be lost before. */
-function timeOf(batch: SignalOfTime, { lost }: Delivery, ended: AbortSignal): SignalOfTime {
+function timeOf(batch: TimeSignal, { lost }: Delivery, ended: AbortSignal): TimeSignal {
   if (!lost) return batch;
   let signal: AbortSignal | undefined;
   return {
@@ -136,7 +133,7 @@ export function createBatchDispatcher(
     return all.filter((each) => each !== undefined);
   }
 
-  async function callHandler(batch: readonly Decoded[], time: SignalOfTime, know: Know): Promise<void> {
+  async function callHandler(batch: readonly Decoded[], time: TimeSignal, know: Know): Promise<void> {
     const entries = new Map<MessageContext, Entry>();
     const ended = new AbortController();
     for (const { entry } of batch) {

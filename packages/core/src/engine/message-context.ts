@@ -1,5 +1,5 @@
 import type { Delivery, Headers } from '../contract/index.js';
-import type { Time } from './time-limit.js';
+import type { TimeSignal } from './time-limit.js';
 
 /** What a handler is told of the message it handles, beside the payload. */
 export class MessageContext {
@@ -21,11 +21,11 @@ export class MessageContext {
   /** `id` of the message whose handling published this one. */
   readonly causationId?: string;
   readonly #delivery: Pick<Delivery, 'raw'>;
-  readonly #time: Pick<Time, 'signal'>;
+  readonly #time: TimeSignal;
 
   constructor(
     delivery: Pick<Delivery, 'message' | 'raw'>,
-    own: { group: string; attempt: number; receivedAt: number; time: Pick<Time, 'signal'> },
+    own: { group: string; attempt: number; receivedAt: number; time: TimeSignal },
   ) {
     const { message } = delivery;
     this.id = message.id;

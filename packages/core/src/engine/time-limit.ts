@@ -10,6 +10,9 @@ export interface Time {
   readonly signal: AbortSignal;
 }
 
+/** What a handler may know of its time; made for who asks for it. */
+export type TimeSignal = Pick<Time, 'signal'>;
+
 /** Resolves, or rejects, as `run` does, or rejects after `ms`; then its time is up. So it is where `lost` aborts before. */
 export type TimeLimit = (ms: number, run: (time: Time) => unknown, lost?: AbortSignal) => Promise<unknown>;
 

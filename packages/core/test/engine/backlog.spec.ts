@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Subscription, Transport } from '@nest-messaging/core/contract';
+import type { Clock, Subscription, Transport } from '@nest-messaging/core/contract';
 import { createBacklogs } from '../../src/engine/backlog.js';
 import { clockSetBack } from '../support/clock-set-back.js';
 import { virtualClock } from '../../../testing/src/virtual-clock.js';
@@ -14,6 +14,17 @@ const subscription: Subscription = {
 
 /** A transport of which nothing else is asked. */
 const telling = (backlog: () => Promise<number>): Transport => ({ name: 'stub', backlog }) as never;
+
+/** Answers how often the broker was asked by then. */
+function counting(clock: Clock): () => Promise<number | undefined> {
+  let asked = 0;
+  const backlogs = createBacklogs(
+    telling(async () => ++asked),
+    () => [subscription],
+    clock,
+  );
+  return async () => (await backlogs())[0]!.messages;
+}
 
 describe('backlogs', () => {
   it('keep nobody waiting for a broker that does not answer', async () => {
@@ -32,13 +43,7 @@ describe('backlogs', () => {
 
   it('are asked for anew when they are five seconds old, and not before', async () => {
     const clock = virtualClock();
-    let asked = 0;
-    const backlogs = createBacklogs(
-      telling(async () => ++asked),
-      () => [subscription],
-      clock,
-    );
-    const messages = async () => (await backlogs())[0]!.messages;
+    const messages = counting(clock);
     expect(await messages()).toBe(1);
     await clock.advance(4_999);
     expect(await messages()).toBe(1);
@@ -48,13 +53,7 @@ describe('backlogs', () => {
 
   it('are asked for anew where the clock was set back', async () => {
     const { clock, setBack } = clockSetBack();
-    let asked = 0;
-    const backlogs = createBacklogs(
-      telling(async () => ++asked),
-      () => [subscription],
-      clock,
-    );
-    const messages = async () => (await backlogs())[0]!.messages;
+    const messages = counting(clock);
     expect(await messages()).toBe(1);
     setBack(60_000);
     expect(await messages()).toBe(2);

@@ -19,6 +19,13 @@ const delivery = (payload: string): Delivery => ({
   },
 });
 
+/** By it the engine cannot tell what a failure is. */
+class Undecided extends Error {
+  static override [Symbol.hasInstance](): boolean {
+    throw new Error('this class cannot be asked');
+  }
+}
+
 describe('a delivery', () => {
   it('that waits for the application to open is not overtaken by one that comes as it opens', async () => {
     let opening: Deferred<void> | undefined = deferred();
@@ -49,11 +56,6 @@ describe('a delivery', () => {
   });
 
   it('stays with the broker, and does not come back at once, where the engine cannot tell what its failure is', async () => {
-    class Undecided extends Error {
-      static override [Symbol.hasInstance](): boolean {
-        throw new Error('this class cannot be asked');
-      }
-    }
     const fails = (): never => {
       throw new Error('wrong');
     };
@@ -70,11 +72,6 @@ describe('a delivery', () => {
   });
 
   it('that waits in its place is not tried over and over where the engine cannot tell what its failure is', async () => {
-    class Undecided extends Error {
-      static override [Symbol.hasInstance](): boolean {
-        throw new Error('this class cannot be asked');
-      }
-    }
     const clock = virtualClock();
     let attempts = 0;
     const fails = (): void => {
