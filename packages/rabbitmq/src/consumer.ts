@@ -185,8 +185,14 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
   const ends = wayBack(owner, plan);
   const resources = parts.topology === 'create' ? [...ends, ...own] : [...own, ...ends];
 
+  /** What had been declared when its own turn was over. */
+  let declared: number | undefined;
   const prepare = async (model: ChannelModel): Promise<string | undefined> => {
-    await declarations.ensure(model, resources);
+    try {
+      await declarations.ensure(model, resources);
+    } finally {
+      declared ??= declarations.count;
+    }
     if (plan.queue === undefined) return makeOwnQueue(model);
     return !turn || (await turn.take(model)) ? plan.queue : undefined;
   };
@@ -252,14 +258,22 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
 
   let cancel = (): void => undefined;
   const late = new Promise<never>((_, reject) => {
-    cancel = clock.schedule(() => {
+    // Declarations take turns, and a queue of a cluster some 10 ms: those of a thousand subscriptions may well take longer
+    // than one may, and while they go on nothing is wrong.
+    const look = (before?: number): void => {
+      const moved = declared ?? declarations.count;
+      if (moved !== before) {
+        cancel = clock.schedule(() => look(moved), parts.timeout);
+        return;
+      }
       const trouble = feeds.map((one) => one.trouble).find((text) => text !== undefined);
       reject(
         new ConnectionError(
           `subscribing to ${what} at ${connection.address.shown} took longer than ${parts.timeout} ms${trouble ? `: ${trouble}` : ''}`,
         ),
       );
-    }, parts.timeout);
+    };
+    look();
   });
   try {
     const started = (async () => {

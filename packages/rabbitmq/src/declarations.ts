@@ -16,20 +16,25 @@ export interface Declarations {
   ensure(model: ChannelModel, resources: readonly Resource[]): Promise<void>;
   /** They turned out to be gone. */
   forget(resources: readonly Resource[]): void;
+  /** How many have been seen to so far: whoever waits in turn sees that it moves. */
+  readonly count: number;
 }
 
-/** Of bindings, which a delayed message needs by the dozen, and which are the same objects each time. */
+/** They are asked for with every message, and are the same objects each time: a text that is new has to be hashed, too. */
 const keys = new WeakMap<Resource, string>();
 
 function keyOf(resource: Resource): string {
-  if (resource.kind !== 'binding') return `${resource.kind} ${resource.name}`;
-  let key = keys.get(resource);
-  if (key === undefined) {
-    const { from, to, key: routingKey, arguments: own } = resource;
-    key = `binding ${from} ${JSON.stringify(to)} ${routingKey} ${JSON.stringify(own)}`;
-    keys.set(resource, key);
-  }
+  const known = keys.get(resource);
+  if (known !== undefined) return known;
+  const key = describe(resource);
+  keys.set(resource, key);
   return key;
+}
+
+function describe(resource: Resource): string {
+  if (resource.kind !== 'binding') return `${resource.kind} ${resource.name}`;
+  const { from, to, key, arguments: own } = resource;
+  return `binding ${from} ${JSON.stringify(to)} ${key} ${JSON.stringify(own)}`;
 }
 
 async function create(channel: Channel, resource: Resource): Promise<void> {
@@ -65,6 +70,7 @@ export function createDeclarations(
   let guarded: Guarded<Channel> | undefined;
   // One at a time, so that the error that closes the channel is that of the resource in hand.
   let last: Promise<unknown> = Promise.resolve();
+  let count = 0;
 
   const onChannel = async (model: ChannelModel, work: (channel: Channel) => Promise<void>): Promise<void> => {
     if (!guarded?.open) guarded = await openChannel(model, report);
@@ -104,7 +110,7 @@ export function createDeclarations(
     if (state === true) return undefined;
     if (state) return state;
     const work = last.then(() => carryOut(model, resource));
-    last = work.catch(() => {});
+    last = work.catch(() => {}).then(() => (count += 1));
     done.set(key, work);
     work.then(
       () => done.set(key, true),
@@ -131,6 +137,9 @@ export function createDeclarations(
     },
     forget(resources) {
       for (const resource of resources) known?.done.delete(keyOf(resource));
+    },
+    get count() {
+      return count;
     },
   };
 }

@@ -59,9 +59,14 @@ function createRouting(
 ): (message: OutgoingMessage) => () => Frame {
   const exchange = eventsExchange(owner);
   const exchangeNeeded = events(owner);
-  const queueNeeded = (name: string): readonly Resource[] =>
+  const queuesNeeded = new Map<string, readonly Resource[]>();
+  const queueNeeded = (name: string): readonly Resource[] => {
     // Where the module may not create the queue, the broker itself tells that it is missing.
-    topology === 'create' ? workQueue(owner, name, queueType) : [];
+    if (topology !== 'create') return [];
+    let needed = queuesNeeded.get(name);
+    if (!needed) queuesNeeded.set(name, (needed = workQueue(owner, name, queueType)));
+    return needed;
+  };
 
   /** @throws {ConfigurationError | UnsupportedError} for broker options that cannot be used */
   return (message) => {

@@ -11,6 +11,8 @@ export interface Proxy {
   away(): Promise<() => Promise<void>>;
   /** Lets nothing through in either direction, and says nothing, until the answer is called. */
   swallow(): () => void;
+  /** Holds back what the broker says for so many milliseconds, from now on. */
+  delay(ms: number): void;
   close(): Promise<void>;
 }
 
@@ -19,6 +21,7 @@ export async function startProxy(to: string, watch?: () => (bytes: Buffer) => vo
   const target = new URL(to);
   const sockets = new Set<Socket>();
   let swallowing = false;
+  let delay = 0;
   let server: Server;
 
   const accept = (client: Socket): void => {
@@ -30,7 +33,11 @@ export async function startProxy(to: string, watch?: () => (bytes: Buffer) => vo
       [broker, client],
     ] as const) {
       sockets.add(from);
-      from.on('data', (bytes) => void (swallowing || into.write(bytes)));
+      from.on('data', (bytes) => {
+        if (swallowing) return;
+        if (delay === 0 || from === client) into.write(bytes);
+        else setTimeout(() => into.write(bytes), delay);
+      });
       from.on('error', () => {});
       from.on('close', () => {
         sockets.delete(from);
@@ -80,6 +87,9 @@ export async function startProxy(to: string, watch?: () => (bytes: Buffer) => vo
       return () => {
         swallowing = false;
       };
+    },
+    delay(ms) {
+      delay = ms;
     },
     close: shut,
   };

@@ -47,7 +47,8 @@ export interface ConnectionOptions extends Published {
   /** Largest body sent or parsed, in bytes. @default 1_048_576 (1 MiB) */
   readonly maxBodySize?: number;
   /**
-   * Longest that connecting takes at start, and subscribing after it; then the application does not start.
+   * Longest that connecting takes at start, and subscribing after it; then the application does not start. On RabbitMQ
+   * subscriptions are declared in turn, and wait for each other as long as the broker goes on answering.
    * @default '30s'
    */
   readonly connectTimeout?: Duration;

@@ -52,6 +52,32 @@ describe('A consumer', () => {
     expect((await application.transport.health()).ready).toBe(true);
   });
 
+  it('waits for the declarations of others, which take longer than it may take itself', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const connectTimeout = 1_500;
+    const application = await open({ url: proxy.url }, { connectTimeout });
+    proxy.delay(60);
+    const began = performance.now();
+    const probes = await Promise.all(
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((topic) => application.subscribe(topic)),
+    );
+    expect(performance.now() - began).toBeGreaterThan(connectTimeout);
+    await application.publish('f', '"there"');
+    await until(() => probes.at(-1)!.texts.length === 1, 'the message');
+  });
+
+  it('gives up where the broker does not answer at all', async () => {
+    const { open } = stage();
+    const proxy = await proxied();
+    const application = await open({ url: proxy.url }, { connectTimeout: 1_500 });
+    await application.subscribe('a');
+    stage().after(proxy.swallow());
+    await expect(application.subscribe('b')).rejects.toThrow(
+      /^subscribing to topic 'b' of group 'group' at .* took longer than 1500 ms/,
+    );
+  });
+
   it('settles nothing of a channel that is gone on the next one', async () => {
     const { open } = stage();
     const proxy = await proxied();
