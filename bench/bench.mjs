@@ -19,6 +19,7 @@ import { judge } from './dist/comparison.js';
 import { extentOf } from './dist/extent.js';
 import { GOALS } from './dist/goals.js';
 import { plot } from './dist/plot.js';
+import { profiles } from './dist/profiles.js';
 import { page } from './dist/report.js';
 import { run } from './dist/run.js';
 import { scale } from './dist/scale.js';
@@ -93,8 +94,11 @@ for (const broker of BROKERS.filter((name) => positionals.length === 0 || positi
     const { result } = await onBroker(broker, (url) => scale(round, { broker, url, extent, work, say }));
     scaleRows.push(...result);
   }
+  const { result: profileRows } = await onBroker(broker, (url) =>
+    profiles({ broker, url, extent, work, say }),
+  );
   whole &&= rows.every((row) => Object.keys(row.void).length === 0);
-  whole &&= scaleRows.every((row) => row.void === undefined);
+  whole &&= [...scaleRows, ...profileRows].every((row) => row.void === undefined);
   const verdicts = GOALS.filter((goal) => goal.broker === broker).flatMap((goal) => judge(rows, goal));
   whole &&= verdicts.every(({ ratio }) => ratio !== undefined);
   /** @type {Results} */
@@ -106,6 +110,7 @@ for (const broker of BROKERS.filter((name) => positionals.length === 0 || positi
     extent,
     rows,
     scale: scaleRows,
+    profiles: profileRows,
   };
   writeFileSync(join(kept, `${broker}.json`), JSON.stringify(results, undefined, 2));
 }

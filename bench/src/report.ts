@@ -4,6 +4,8 @@ import type { BrokerName } from './contestants/index.js';
 import type { Extent } from './extent.js';
 import { GOALS } from './goals.js';
 import { METRICS, type Metric } from './metrics.js';
+import { OWNERS, type Owner, type Profile } from './profile.js';
+import type { ProfileRow } from './profiles.js';
 import type { Row } from './run.js';
 import type { ScaleRow } from './scale.js';
 import { summary, type Summary } from './statistics.js';
@@ -23,6 +25,7 @@ export interface Results {
   readonly extent: Extent;
   readonly rows: readonly Row[];
   readonly scale: readonly ScaleRow[];
+  readonly profiles: readonly ProfileRow[];
 }
 
 const metrics = Object.keys(METRICS) as Metric[];
@@ -130,6 +133,44 @@ function scales({ scale, extent }: Results): string {
   );
 }
 
+const MEASURED = { publish: 'published', consume: 'consumed', endToEnd: 'published and handled' } as const;
+
+/** Microseconds of a message, of each size. */
+function whereTimeGoes({ broker, profiles, extent }: Results): string {
+  const apart = broker !== 'memory';
+  const owners = (Object.keys(OWNERS) as Owner[]).filter((owner) =>
+    profiles.some(({ profile }) => (profile?.owners[owner] ?? 0) > 0),
+  );
+  const kinds = [...new Map(profiles.map((row) => [`${row.measured} ${row.name}`, row])).values()];
+  return table(
+    [
+      'µs of a message',
+      'Processor time',
+      ...owners.map((owner) => OWNERS[owner]),
+      ...(apart ? ['Broker'] : []),
+    ],
+    kinds.map(({ name, measured }) => {
+      const ofSizes = (pick: (profile: Profile) => number | undefined): string =>
+        extent.sizes
+          .map((size) => {
+            const found = profiles.find(
+              (row) => row.name === name && row.measured === measured && row.size === size,
+            );
+            const value = found?.profile && pick(found.profile);
+            if (!found?.profile) return '**void**';
+            return value === undefined ? '–' : value.toFixed(1);
+          })
+          .join(' · ');
+      return [
+        `${MEASURED[measured]}, ${name}`,
+        ofSizes(({ cpu }) => cpu),
+        ...owners.map((owner) => ofSizes((profile) => profile.owners[owner])),
+        ...(apart ? [ofSizes(({ others }) => others)] : []),
+      ];
+    }),
+  );
+}
+
 function section(results: Results): string {
   const { broker, on, date, machine, node, commit, versions, extent, rows } = results;
   const repeated = new Map<string, number>();
@@ -138,7 +179,7 @@ function section(results: Results): string {
   const reasons = [
     ...new Set([
       ...rows.flatMap((row) => Object.values(row.void)),
-      ...results.scale.flatMap((row) => (row.void === undefined ? [] : [row.void])),
+      ...[...results.scale, ...results.profiles].flatMap((row) => (row.void === undefined ? [] : [row.void])),
     ]),
   ];
   return [
@@ -159,6 +200,13 @@ function section(results: Results): string {
           '### Scale',
           `${extent.scale.rounds} rounds of ${grouped(extent.scale.messages)} messages of ${grouped(Math.min(...extent.sizes))} bytes, by the first of ours, to topics${broker === 'aws' ? ': through SNS to SQS' : ''}.`,
           scales(results),
+        ]
+      : []),
+    ...(results.profiles.length > 0
+      ? [
+          '### Where the time goes',
+          `Of ${extent.sizes.map(grouped).join(' · ')} bytes, by whose code runs, as V8's profiler samples it; bare clients run the benchmark's own code for JSON and handlers.${broker === 'memory' ? '' : ' The broker is what ran beside the process.'}`,
+          whereTimeGoes(results),
         ]
       : []),
     `### How each is set`,

@@ -15,6 +15,7 @@ const results = (rows: readonly Row[], more: Partial<Results> = {}): Results => 
   extent: extentOf('rabbitmq', true),
   rows,
   scale: [],
+  profiles: [],
   ...more,
 });
 
@@ -44,5 +45,24 @@ describe('the page', () => {
     const text = page([results(rows), results(rows, { versions: { amqplib: '2.0.0' } })]);
     expect(text).toContain('Versions: amqplib 1.0.0.');
     expect(text).toContain('Versions: amqplib 2.0.0.');
+  });
+
+  it('says where the time of a message goes, by size, and what could not be profiled', () => {
+    const profiles = [
+      {
+        name: 'nest-messaging',
+        measured: 'publish' as const,
+        size: 200,
+        profile: { cpu: 25, others: 50, owners: { engine: 6, gc: 1.25 } },
+      },
+      { name: 'amqplib', measured: 'publish' as const, size: 200, void: 'took longer than 1 s' },
+    ];
+    const text = page([results([row('nest-messaging', 0, 1), row('amqplib', 0, 1)], { profiles })]);
+    expect(text).toContain(
+      '| µs of a message | Processor time | Engine, Nest layer | Garbage collector | Broker |',
+    );
+    expect(text).toContain('| published, nest-messaging | 25.0 | 6.0 | 1.3 | 50.0 |');
+    expect(text).toContain('| published, amqplib | **void** | **void** | **void** | **void** |');
+    expect(text).toContain('Void: took longer than 1 s.');
   });
 });

@@ -38,5 +38,19 @@ export const CONTESTANTS = {
   ],
 } as const satisfies Record<string, readonly string[]>;
 
+/** Of whom it is also told where their processor time goes: ours, and the bare clients that they stand beside. */
+export const PROFILED = {
+  memory: ['ours', 'json'],
+  rabbitmq: ['ours', 'amqplib', 'amqplib-cloud-events'],
+  kafka: [
+    'ours-kafkajs',
+    'kafkajs-batches',
+    'ours-platformatic',
+    'platformatic',
+    'platformatic-cloud-events',
+  ],
+  aws: ['ours', 'sdk-batches'],
+} as const satisfies { readonly [Broker in BrokerName]: readonly (typeof CONTESTANTS)[Broker][number][] };
+
 export type BrokerName = keyof typeof CONTESTANTS;
 export const BROKERS = Object.keys(CONTESTANTS) as BrokerName[];

@@ -5,10 +5,10 @@ import { sendMany } from '../sending.js';
 import { percentile } from '../statistics.js';
 import { settled } from '../settled.js';
 import { tally } from '../tally.js';
-import { warmUp, type Measure } from './job.js';
+import { profileOf, warmUp, type Measure } from './job.js';
 
 /** Publishing and handling in one process, as fast as it goes, until the last message is handled. */
-export const endToEnd: Measure = async (contestant, { place, size, count }) => {
+export const endToEnd: Measure = async (contestant, { place, size, count, profiled }) => {
   const { handle, reached, count: counted } = tally(count, work);
   const consumer = await contestant.consumer(place, handle);
   const publisher = await contestant.publisher(place);
@@ -16,16 +16,18 @@ export const endToEnd: Measure = async (contestant, { place, size, count }) => {
   const warm = warmUp(count);
   await sendMany(contestant, publisher, message, { from: 0, to: warm });
   await reached(warm);
-  const stop = stopwatch();
+  const stop = stopwatch(profiled);
   await sendMany(contestant, publisher, message, { from: warm, to: count });
   await reached(count);
   const effort = stop();
   await settled();
   await publisher.close();
   await consumer.close();
+  const timed = count - warm;
   return {
-    figures: { endToEnd: perSecond(count - warm, effort), endToEndCpu: effort.cpu / (count - warm) },
+    figures: { endToEnd: perSecond(timed, effort), endToEndCpu: effort.cpu / timed },
     count: counted(),
+    ...profileOf(effort, timed),
   };
 };
 

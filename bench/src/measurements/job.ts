@@ -1,5 +1,7 @@
 import type { Breadth, Contestant, Place } from '../contestant.js';
+import type { Effort } from '../effort.js';
 import type { Figures } from '../metrics.js';
+import { perMessage, type Profile } from '../profile.js';
 import type { Count } from '../tally.js';
 
 /** What one process shall measure. */
@@ -17,12 +19,16 @@ export interface Job {
   readonly within: boolean;
   /** Left out where it has one subscription, and publishes to its topic. */
   readonly breadth?: Breadth;
+  /** Whether it is told where processor time goes, which costs some. */
+  readonly profiled?: boolean;
 }
 
 export interface Outcome {
   readonly figures: Figures;
   /** Left out where another process counts what this one sent. */
   readonly count?: Count;
+  /** For each message, if it was asked for. */
+  readonly profile?: Profile;
 }
 
 export type Measure = (contestant: Contestant, job: Job) => Promise<Outcome>;
@@ -32,3 +38,7 @@ export type Measure = (contestant: Contestant, job: Job) => Promise<Outcome>;
  * up, what was measured was the compiler, at half as much again for each message.
  */
 export const warmUp = (count: number): number => Math.ceil(count / 3);
+
+/** What was profiled, for each of the messages that were timed. */
+export const profileOf = (effort: Effort | undefined, timed: number): Pick<Outcome, 'profile'> =>
+  effort?.profile ? { profile: perMessage(effort.profile, timed) } : {};

@@ -14,5 +14,5 @@ export const latency: Measure = (contestant, job) =>
       taken.push(performance.now() - begin);
     }
     const warmed = taken.slice(warmUp(job.count));
-    return { awaitedP50: percentile(warmed, 50), awaitedP99: percentile(warmed, 99) };
+    return { figures: { awaitedP50: percentile(warmed, 50), awaitedP99: percentile(warmed, 99) } };
   });

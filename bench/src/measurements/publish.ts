@@ -1,7 +1,7 @@
 import { perSecond, stopwatch } from '../effort.js';
 import { messages } from '../message.js';
 import { sendMany } from '../sending.js';
-import { warmUp, type Measure } from './job.js';
+import { profileOf, warmUp, type Measure } from './job.js';
 import { publishing } from './publishing.js';
 
 /** Many publishes at a time, until the broker has all. */
@@ -11,8 +11,12 @@ export const publish: Measure = (contestant, job) =>
     const [from, to] = [job.from, job.from + job.count];
     const warm = from + warmUp(job.count);
     await sendMany(contestant, publisher, message, { from, to: warm });
-    const stop = stopwatch();
+    const stop = stopwatch(job.profiled);
     await sendMany(contestant, publisher, message, { from: warm, to });
     const effort = stop();
-    return { publish: perSecond(to - warm, effort), publishCpu: effort.cpu / (to - warm) };
+    const timed = to - warm;
+    return {
+      figures: { publish: perSecond(timed, effort), publishCpu: effort.cpu / timed },
+      ...profileOf(effort, timed),
+    };
   });

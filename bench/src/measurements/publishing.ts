@@ -1,6 +1,5 @@
 import type { Contestant, Publisher } from '../contestant.js';
 import { work } from '../handler.js';
-import type { Figures } from '../metrics.js';
 import { tally } from '../tally.js';
 import type { Job, Outcome } from './job.js';
 
@@ -8,14 +7,14 @@ import type { Job, Outcome } from './job.js';
 export async function publishing(
   contestant: Contestant,
   { place, from, count, within }: Job,
-  measure: (publisher: Publisher) => Promise<Figures>,
+  measure: (publisher: Publisher) => Promise<Pick<Outcome, 'figures' | 'profile'>>,
 ): Promise<Outcome> {
   const counting = within ? tally(from + count, work) : undefined;
   const consumer = counting && (await contestant.consumer(place, counting.handle));
   const publisher = await contestant.publisher(place);
-  const figures = await measure(publisher);
+  const measured = await measure(publisher);
   await counting?.reached(count);
   await publisher.close();
   await consumer?.close();
-  return { figures, ...(counting && { count: counting.count() }) };
+  return { ...measured, ...(counting && { count: counting.count() }) };
 }
