@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- [memory|rabbitmq|kafka|aws …] [--quick]`: the module beside its peers, on brokers of its own. Results and
- * plots go to `docs/performance`, and `docs/performance.md` is written from the last of each broker. With `--quick` all of it
- * is shown to work, and stays in `.tmp/bench`. A figure that is void fails the run.
+ * `npm run bench -- [memory|rabbitmq|kafka|aws …] [--part comparison|scale|profile …] [--quick]`: the module beside its peers,
+ * on brokers of its own. Results and plots go to `docs/performance`, and `docs/performance.md` is written from the last of
+ * each broker; of a broker that was compared before, one part can be measured anew. With `--quick` all of it is shown to
+ * work, and stays in `.tmp/bench`. A figure that is void fails the run.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -20,7 +21,7 @@ import { extentOf } from './dist/extent.js';
 import { GOALS } from './dist/goals.js';
 import { plot } from './dist/plot.js';
 import { profiles } from './dist/profiles.js';
-import { page } from './dist/report.js';
+import { page, PARTS } from './dist/report.js';
 import { run } from './dist/run.js';
 import { scale } from './dist/scale.js';
 import { workWith } from './dist/work.js';
@@ -58,12 +59,18 @@ const start = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false } },
+  options: {
+    part: { type: 'string', multiple: true, default: [...PARTS] },
+    quick: { type: 'boolean', default: false },
+  },
 });
-const unknown = positionals.filter((name) => !BROKERS.some((broker) => broker === name));
+const unknown = [
+  ...positionals.filter((name) => !BROKERS.some((broker) => broker === name)),
+  ...values.part.filter((name) => !PARTS.some((part) => part === name)),
+];
 if (unknown.length > 0) {
   console.error(
-    `Unknown broker: ${unknown.join(', ')}.\nUsage: npm run bench -- [${BROKERS.join('|')} …] [--quick]`,
+    `Unknown: ${unknown.join(', ')}.\nUsage: npm run bench -- [${BROKERS.join('|')} …] [--part ${PARTS.join('|')} …] [--quick]`,
   );
   process.exit(2);
 }
@@ -84,36 +91,9 @@ for (const [signal, code] of /** @type {const} */ ([
   process.once(signal, () => void Promise.resolve(running?.remove()).finally(() => process.exit(code)));
 
 let whole = true;
-for (const broker of BROKERS.filter((name) => positionals.length === 0 || positionals.includes(name))) {
-  const extent = extentOf(broker, quick);
-  const work = workWith(node, extent.limit);
-  const { on, result: rows } = await onBroker(broker, (url) => run({ broker, url, extent, work, say }));
-  /** @type {import('./dist/scale.js').ScaleRow[]} */
-  const scaleRows = [];
-  for (let round = 0; round < extent.scale.rounds; round += 1) {
-    const { result } = await onBroker(broker, (url) => scale(round, { broker, url, extent, work, say }));
-    scaleRows.push(...result);
-  }
-  const { result: profileRows } = await onBroker(broker, (url) =>
-    profiles({ broker, url, extent, work, say }),
-  );
-  whole &&= rows.every((row) => Object.keys(row.void).length === 0);
-  whole &&= [...scaleRows, ...profileRows].every((row) => row.void === undefined);
-  const verdicts = GOALS.filter((goal) => goal.broker === broker).flatMap((goal) => judge(rows, goal));
-  whole &&= verdicts.every(({ ratio }) => ratio !== undefined);
-  /** @type {Results} */
-  const results = {
-    broker,
-    on,
-    ...(await circumstances()),
-    versions: versions(),
-    extent,
-    rows,
-    scale: scaleRows,
-    profiles: profileRows,
-  };
-  writeFileSync(join(kept, `${broker}.json`), JSON.stringify(results, undefined, 2));
-}
+const measured = BROKERS.filter((name) => positionals.length === 0 || positionals.includes(name));
+const parts = PARTS.filter((name) => values.part.includes(name));
+for (const broker of measured) for (const part of parts) await measure(broker, part);
 
 /** @type {Results[]} */
 const all = BROKERS.map((broker) => join(kept, `${broker}.json`))
@@ -127,6 +107,47 @@ if (!whole) {
     'Some figures are void: messages were lost, a measurement failed, or a goal is against nobody. The lines above and the page say which.',
   );
   process.exitCode = 1;
+}
+
+/**
+ * Measures one part, and keeps it beside the others.
+ * @param {BrokerName} broker
+ * @param {typeof PARTS[number]} part
+ */
+async function measure(broker, part) {
+  const file = join(kept, `${broker}.json`);
+  const extent = extentOf(broker, quick);
+  const work = workWith(node, extent.limit);
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { broker };
+  if (part !== 'comparison' && !before.comparison)
+    throw new Error(`${broker} was not compared yet: measure that part before its ${part}`);
+  /** @param {unknown[]} rows */
+  const asPart = async (rows) => ({ ...(await stamp()), extent, rows });
+  /** @param {object} renewed */
+  const keep = (renewed) => writeFileSync(file, JSON.stringify({ ...before, ...renewed }, undefined, 2));
+
+  if (part === 'comparison') {
+    const { on, result: rows } = await onBroker(broker, (url) => run({ broker, url, extent, work, say }));
+    whole &&= rows.every((row) => Object.keys(row.void).length === 0);
+    const verdicts = GOALS.filter((goal) => goal.broker === broker).flatMap((goal) => judge(rows, goal));
+    whole &&= verdicts.every(({ ratio }) => ratio !== undefined);
+    keep({ on, versions: versions(), comparison: await asPart(rows) });
+  }
+  if (part === 'scale') {
+    /** @type {import('./dist/scale.js').ScaleRow[]} */
+    const rows = [];
+    for (let round = 0; round < extent.scale.rounds; round += 1) {
+      const { result } = await onBroker(broker, (url) => scale(round, { broker, url, extent, work, say }));
+      rows.push(...result);
+    }
+    whole &&= rows.every((row) => row.void === undefined);
+    keep({ scale: await asPart(rows) });
+  }
+  if (part === 'profile') {
+    const { result: rows } = await onBroker(broker, (url) => profiles({ broker, url, extent, work, say }));
+    whole &&= rows.every((row) => row.void === undefined);
+    keep({ profile: await asPart(rows) });
+  }
 }
 
 /**
@@ -147,7 +168,8 @@ async function onBroker(broker, measure) {
   }
 }
 
-async function circumstances() {
+/** @returns {Promise<import('./dist/report.js').Stamp>} */
+async function stamp() {
   const [cpu] = cpus();
   const memory = Math.round(totalmem() / 1024 ** 3);
   return {

@@ -10,7 +10,7 @@ const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** Bars of the medians, with a line from the least to the most; one panel a figure, at the smallest size. */
-export function plot({ on, rows, extent }: Results): string {
+export function plot({ on, comparison: { rows, extent } }: Results): string {
   const size = Math.min(...extent.sizes);
   let y = 0;
   const parts = PLOTTED.flatMap((metric) => {

@@ -10,23 +10,34 @@ import type { Row } from './run.js';
 import type { ScaleRow } from './scale.js';
 import { summary, type Summary } from './statistics.js';
 
-/** What a run leaves beside the plots. */
-export interface Results {
-  readonly broker: BrokerName;
-  /** The broker's name and version. */
-  readonly on: string;
+/** When, with what and of which code something was measured. */
+export interface Stamp {
   readonly date: string;
   readonly machine: string;
   readonly node: string;
   /** Of the module. */
   readonly commit: string;
-  /** Packages measured, with their versions. */
-  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** A part that can be measured anew while the others stay. */
+export interface Part<Row> extends Stamp {
   readonly extent: Extent;
   readonly rows: readonly Row[];
-  readonly scale: readonly ScaleRow[];
-  readonly profiles: readonly ProfileRow[];
 }
+
+/** What runs leave beside the plots. */
+export interface Results {
+  readonly broker: BrokerName;
+  /** The broker's name and version. */
+  readonly on: string;
+  /** Packages measured, with their versions. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly comparison: Part<Row>;
+  readonly scale?: Part<ScaleRow>;
+  readonly profile?: Part<ProfileRow>;
+}
+
+export const PARTS = ['comparison', 'scale', 'profile'] as const;
 
 const metrics = Object.keys(METRICS) as Metric[];
 
@@ -49,7 +60,7 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): s
 const shown = (rows: readonly Row[], size: number): Metric[] =>
   metrics.filter((metric) => rows.some((row) => row.size === size && row.figures[metric] !== undefined));
 
-function ofSize({ rows }: Results, size: number): string {
+function ofSize(rows: readonly Row[], size: number): string {
   const columns = shown(rows, size);
   const all = contenders(rows);
   const titles = columns.map((metric) => METRICS[metric].title);
@@ -89,7 +100,7 @@ function verdictText({ goal, ratio: found, met }: Verdict): string {
   return met ? 'met' : `**not met**, by ${short(Math.abs(found.median / goal.ratio - 1) * 100)} %`;
 }
 
-function goals({ broker, rows }: Results): string {
+function goals(broker: BrokerName, rows: readonly Row[]): string {
   const verdicts = GOALS.filter((goal) => goal.broker === broker).flatMap((goal) => judge(rows, goal));
   return table(
     ['goal: ours over', 'figure', 'bytes', 'wanted', 'found', ''],
@@ -109,7 +120,7 @@ function goals({ broker, rows }: Results): string {
 }
 
 /** What one of many costs over what the only one does. */
-function scales({ scale, extent }: Results): string {
+function scales({ rows: scale, extent }: Part<ScaleRow>): string {
   const costOf = (of: Breadth['of'], count: number): Summary | undefined => {
     const rows = scale.filter(({ breadth }) => breadth.of === of && breadth.count === count);
     const values = rows.flatMap(({ cpu }) => (cpu === undefined ? [] : [cpu]));
@@ -136,7 +147,7 @@ function scales({ scale, extent }: Results): string {
 const MEASURED = { publish: 'published', consume: 'consumed', endToEnd: 'published and handled' } as const;
 
 /** Microseconds of a message, of each size. */
-function whereTimeGoes({ broker, profiles, extent }: Results): string {
+function whereTimeGoes(broker: BrokerName, { rows: profiles, extent }: Part<ProfileRow>): string {
   const apart = broker !== 'memory';
   const owners = (Object.keys(OWNERS) as Owner[]).filter((owner) =>
     profiles.some(({ profile }) => (profile?.owners[owner] ?? 0) > 0),
@@ -171,42 +182,47 @@ function whereTimeGoes({ broker, profiles, extent }: Results): string {
   );
 }
 
-function section(results: Results): string {
-  const { broker, on, date, machine, node, commit, versions, extent, rows } = results;
+const stamped = ({ date, machine, node, commit }: Stamp): string =>
+  `${date}, ${machine}, Node ${node}, commit ${commit}.`;
+
+function section({ broker, on, versions, comparison, scale, profile }: Results): string {
+  const { extent, rows } = comparison;
   const repeated = new Map<string, number>();
   for (const { name, repeated: count } of rows)
     if (count > 0) repeated.set(name, (repeated.get(name) ?? 0) + count);
   const reasons = [
     ...new Set([
       ...rows.flatMap((row) => Object.values(row.void)),
-      ...[...results.scale, ...results.profiles].flatMap((row) => (row.void === undefined ? [] : [row.void])),
+      ...[...(scale?.rows ?? []), ...(profile?.rows ?? [])].flatMap((row) =>
+        row.void === undefined ? [] : [row.void],
+      ),
     ]),
   ];
   return [
     `## ${on}`,
-    `${date}, ${machine}, Node ${node}, commit ${commit}. ${extent.rounds} rounds, each of ${grouped(extent.publish)} messages published, ` +
+    `${stamped(comparison)} ${extent.rounds} rounds, each of ${grouped(extent.publish)} messages published, ` +
       `${grouped(extent.awaited)} awaited one by one, ${grouped(extent.endToEnd)} end to end, and ${grouped(extent.paced)} at a fixed ` +
       `rate of ${grouped(extent.rate)} a second; the first third of each is not counted. ` +
       (broker === 'memory'
         ? 'What is published is handled at once, in the same process: there is no backlog to consume, but one that nobody takes, of the smaller messages, to measure memory with.'
         : 'What is published is the backlog that is consumed, and that memory is measured with.'),
     `![Messages per second](performance/${broker}.svg)`,
-    ...extent.sizes.map((size) => ofSize(results, size)),
+    ...extent.sizes.map((size) => ofSize(rows, size)),
     `### Goals`,
     'Each is held at either size, but where it names one.',
-    goals(results),
-    ...(results.scale.length > 0
+    goals(broker, rows),
+    ...(scale
       ? [
           '### Scale',
-          `${extent.scale.rounds} rounds of ${grouped(extent.scale.messages)} messages of ${grouped(Math.min(...extent.sizes))} bytes, by the first of ours, to topics${broker === 'aws' ? ': through SNS to SQS' : ''}.`,
-          scales(results),
+          `${stamped(scale)} ${scale.extent.scale.rounds} rounds of ${grouped(scale.extent.scale.messages)} messages of ${grouped(Math.min(...scale.extent.sizes))} bytes, by the first of ours, to topics${broker === 'aws' ? ': through SNS to SQS' : ''}.`,
+          scales(scale),
         ]
       : []),
-    ...(results.profiles.length > 0
+    ...(profile
       ? [
           '### Where the time goes',
-          `Of ${extent.sizes.map(grouped).join(' · ')} bytes, by whose code runs, as V8's profiler samples it; bare clients run the benchmark's own code for JSON and handlers.${broker === 'memory' ? '' : ' The broker is what ran beside the process.'}`,
-          whereTimeGoes(results),
+          `${stamped(profile)} Of ${profile.extent.sizes.map(grouped).join(' · ')} bytes, by whose code runs, as V8's profiler samples it; bare clients run the benchmark's own code for JSON and handlers.${broker === 'memory' ? '' : ' The broker is what ran beside the process.'}`,
+          whereTimeGoes(broker, profile),
         ]
       : []),
     `### How each is set`,
