@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PROFILED } from './contestants/index.js';
+import { inLanes } from './lanes.js';
 import type { Job } from './measurements/job.js';
 import type { Profile } from './profile.js';
 import type { Circumstances } from './run.js';
@@ -21,15 +22,13 @@ export async function profiles({ broker, url, extent, work, say }: Circumstances
   const inMemory = broker === 'memory';
   const rows: ProfileRow[] = [];
   for (const size of extent.sizes)
-    for (const file of PROFILED[broker]) {
+    await inLanes(extent.atATime, PROFILED[broker], async (file) => {
       const place = { url, name: `p${randomBytes(5).toString('hex')}` };
-      if (inMemory) await measure(file, 'endToEnd', { place, size, count: extent.endToEnd });
-      else {
-        await work(`${broker}/${file}`, 'prepare', jobOf({ place, size, count: 0 }));
-        await measure(file, 'publish', { place, size, count: extent.publish });
-        await measure(file, 'consume', { place, size, count: extent.publish });
-      }
-    }
+      if (inMemory) return measure(file, 'endToEnd', { place, size, count: extent.endToEnd });
+      await work(`${broker}/${file}`, 'prepare', jobOf({ place, size, count: 0 }));
+      await measure(file, 'publish', { place, size, count: extent.publish });
+      await measure(file, 'consume', { place, size, count: extent.publish });
+    });
   return rows;
 
   function jobOf({ place, size, count }: Pick<Job, 'place' | 'size' | 'count'>): Job {
@@ -41,15 +40,17 @@ export async function profiles({ broker, url, extent, work, say }: Circumstances
     measured: ProfileRow['measured'],
     job: Pick<Job, 'place' | 'size' | 'count'>,
   ): Promise<void> {
-    const row = { name: file as string, measured, size: job.size };
+    const add = (name: string, found: Pick<ProfileRow, 'profile' | 'void'>): void => {
+      rows.push({ name, measured, size: job.size, ...found });
+      const text = found.void ?? `${found.profile?.cpu.toFixed(1)} µs/msg`;
+      say(`profile of ${name}, ${measured}, ${job.size} B: ${text}`);
+    };
     try {
       const { about, profile, count } = await work(`${broker}/${file}`, measured, jobOf(job));
       const reason = count && broken(count);
-      rows.push({ ...row, name: about.name, ...(reason === undefined ? { profile } : { void: reason }) });
+      add(about.name, reason === undefined ? { profile } : { void: reason });
     } catch (error) {
-      rows.push({ ...row, void: (error as Error).message });
+      add(file, { void: (error as Error).message });
     }
-    const { name, profile, void: reason } = rows.at(-1)!;
-    say(`profile of ${name}, ${measured}, ${job.size} B: ${reason ?? `${profile?.cpu.toFixed(1)} µs/msg`}`);
   }
 }

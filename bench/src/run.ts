@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { CONTESTANTS, type BrokerName } from './contestants/index.js';
 import type { Extent } from './extent.js';
+import { inLanes } from './lanes.js';
 import type { Job } from './measurements/job.js';
 import type { Figures, Metric } from './metrics.js';
 import { steps } from './steps.js';
@@ -33,16 +34,12 @@ export async function run({ broker, url, extent, work, say }: Circumstances): Pr
   const abouts = new Map<string, About>();
   for (let round = 0; round < extent.rounds; round += 1)
     for (const size of extent.sizes) {
-      let next = 0;
-      const lane = async (): Promise<void> => {
-        while (next < files.length) {
-          const file = `${broker}/${files[(round + next++) % files.length]}`;
-          const row = await measure(file, { round, size });
-          rows.push({ file, row });
-          say(line(row));
-        }
-      };
-      await Promise.all(Array.from({ length: extent.atATime }, lane));
+      const turn = files.map((_, at) => `${broker}/${files[(round + at) % files.length]}`);
+      await inLanes(extent.atATime, turn, async (file) => {
+        const row = await measure(file, { round, size });
+        rows.push({ file, row });
+        say(line(row));
+      });
     }
   // One of which nothing worked is named after the other rounds of it, whose figures it voids.
   return rows.map(({ file, row }) => ({ ...row, ...abouts.get(file) }));
