@@ -69,7 +69,6 @@ const LONGEST = 5_000;
 /** Microseconds for each owner; what was idle is nobody's. */
 export function sumUp({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Profile['owners'] {
   const callers = new Map<number, readonly Frame[]>();
-  const byId = new Map(nodes.map((node) => [node.id, node]));
   // A node comes before its children.
   for (const node of nodes) {
     const mine = [node.callFrame, ...(callers.get(node.id) ?? [])];
@@ -78,8 +77,9 @@ export function sumUp({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile
   }
   const owners: Partial<Record<Owner, number>> = {};
   samples.forEach((id, at) => {
-    if (byId.get(id)?.callFrame.functionName === '(idle)') return;
-    const owner = ownerOf(callers.get(id) ?? []);
+    const mine = callers.get(id) ?? [];
+    if (mine[0]?.functionName === '(idle)') return;
+    const owner = ownerOf(mine);
     owners[owner] = (owners[owner] ?? 0) + Math.min(timeDeltas[at]!, LONGEST);
   });
   return owners;

@@ -218,6 +218,8 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
 
   const main = feed(false);
   const feeds = [main, ...(plan.suspect === undefined ? [] : [feed(true)])];
+  const troubleNow = (): string | undefined =>
+    feeds.map(({ trouble }) => trouble).find((trouble) => trouble !== undefined);
 
   const endFeeds = async (): Promise<void> => {
     await Promise.all(feeds.map((one) => one.end()));
@@ -266,7 +268,7 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
         cancel = clock.schedule(() => look(moved), parts.timeout);
         return;
       }
-      const trouble = feeds.map((one) => one.trouble).find((text) => text !== undefined);
+      const trouble = troubleNow();
       reject(
         new ConnectionError(
           `subscribing to ${what} at ${connection.address.shown} took longer than ${parts.timeout} ms${trouble ? `: ${trouble}` : ''}`,
@@ -305,7 +307,7 @@ export async function consume(parts: ConsumerParts): Promise<RabbitMqConsumer> {
       return abandoning;
     },
     health() {
-      const reason = feeds.map(({ trouble }) => trouble).find((trouble) => trouble !== undefined);
+      const reason = troubleNow();
       return { name: what, ready: reason === undefined, ...(reason === undefined ? {} : { reason }) };
     },
   };
