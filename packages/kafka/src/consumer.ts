@@ -1,10 +1,16 @@
 import { setMaxListeners } from 'node:events';
-import { createBackoff, createTurnoverMap, pause, type Clock } from '@nest-messaging/core/contract';
+import {
+  createBackoff,
+  createTurnoverMap,
+  createTurnoverSet,
+  pause,
+  type Clock,
+} from '@nest-messaging/core/contract';
+import { keyOf } from './driver/by-topic.js';
 import { DriverError } from './driver/driver-error.js';
 import type { Client, Fetched, Partition, Position, StoredRecord } from './driver/driver.js';
 import { driverError } from './errors.js';
 import { createFetching } from './fetching.js';
-import { keyOf } from './group/assign.js';
 import type { Holder, Membership } from './group/membership.js';
 import { createProgress, type Handed, type Progress } from './progress.js';
 import { isNote } from './wire.js';
@@ -118,9 +124,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const opening = new Map<string, Partition>();
   let openingProblem: string | undefined;
   const ended = new AbortController();
-  /** Whose turn it is. */
-  let ring: Reading[] = [];
-  let turn = 0;
+  /** Those with something to hand over; who has waited longest is first. */
+  const offering = createTurnoverSet<Reading>();
   let inHand = 0;
   let stopping = false;
   const quiet = new Set<() => void>();
@@ -130,6 +135,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   let cancelKeep: (() => void) | undefined;
   let ending: Promise<void> | undefined;
   let abandoning: Promise<void> | undefined;
+
+  const all = (): Reading[] => [...readings.values()];
 
   const room = (reading: Reading): boolean =>
     reading.ahead.length - reading.head < AHEAD.records && reading.bytes < AHEAD.bytes;
@@ -147,12 +154,12 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       }
       return positions;
     },
-    hurried: () => ring.some(({ full, leaving }) => full && !leaving.signal.aborted),
+    hurried: () => all().some(({ full, leaving }) => full && !leaving.signal.aborted),
     received: (fetched, asked) => received(fetched, asked),
   });
 
   const received = (fetched: Fetched, asked: number): void => {
-    const key = keyOf(fetched.topic, fetched.partition);
+    const key = keyOf(fetched);
     const reading = readings.get(key);
     // Asked for by an earlier holder of the partition.
     if (!reading || reading.fetchFrom !== asked) return;
@@ -177,6 +184,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       reading.bytes += record.size;
     }
     reading.fetchFrom = fetched.next;
+    if (!hasMore(reading)) return;
+    offering.add(reading);
     pump();
   };
 
@@ -213,21 +222,15 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     fetching.wake();
   };
 
-  const hasNext = ({ head, ahead, progress, known }: Reading): boolean =>
-    head < ahead.length && progress.handed - known < WINDOW;
+  const hasMore = ({ head, ahead, returned }: Reading): boolean => head < ahead.length || returned.length > 0;
 
-  /** The next one that has something to hand over. */
+  const mayHandOver = ({ head, ahead, progress, known, returned, leaving, bytesInHand }: Reading): boolean =>
+    (returned.length > 0 || (head < ahead.length && progress.handed - known < WINDOW)) &&
+    !leaving.signal.aborted &&
+    bytesInHand < maxBytesInHand;
+
   const next = (): Reading | undefined => {
-    for (let tried = 0; tried < ring.length; tried++) {
-      turn = (turn + 1) % ring.length;
-      const reading = ring[turn]!;
-      if (
-        (reading.returned.length > 0 || hasNext(reading)) &&
-        !reading.leaving.signal.aborted &&
-        reading.bytesInHand < maxBytesInHand
-      )
-        return reading;
-    }
+    for (const reading of offering) if (mayHandOver(reading)) return reading;
     return undefined;
   };
 
@@ -235,23 +238,29 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     while (inHand < maxInHand && !stopping) {
       const reading = next();
       if (!reading) return;
-      const returned = reading.returned.shift();
-      if (returned) {
-        reading.progress.handAgain(returned);
-        take(reading, returned);
-        continue;
-      }
-      const record = reading.ahead[reading.head]!;
-      reading.ahead[reading.head] = undefined!;
-      reading.head++;
-      reading.bytes -= record.size;
-      if (reading.full && room(reading)) fetching.wake();
-      const handed = reading.progress.hand(record.offset, record);
-      if (isNote(record)) {
-        reading.progress.end(handed, 'done');
-        keepSoon(reading);
-      } else take(reading, handed);
+      offering.delete(reading);
+      handOver(reading);
+      if (hasMore(reading)) offering.add(reading);
     }
+  };
+
+  const handOver = (reading: Reading): void => {
+    const returned = reading.returned.shift();
+    if (returned) {
+      reading.progress.handAgain(returned);
+      take(reading, returned);
+      return;
+    }
+    const record = reading.ahead[reading.head]!;
+    reading.ahead[reading.head] = undefined!;
+    reading.head++;
+    reading.bytes -= record.size;
+    if (reading.full && room(reading)) fetching.wake();
+    const handed = reading.progress.hand(record.offset, record);
+    if (isNote(record)) {
+      reading.progress.end(handed, 'done');
+      keepSoon(reading);
+    } else take(reading, handed);
   };
 
   const take = (reading: Reading, handed: Handed<StoredRecord>): void => {
@@ -301,7 +310,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     keeping ??= keepMoved().finally(() => {
       keeping = undefined;
       // They went on meanwhile, or were not taken: nothing else may come that would have them kept.
-      if (!stopping && ring.some(isBehind)) keepLater();
+      if (!stopping && all().some(isBehind)) keepLater();
     });
     return keeping;
   };
@@ -309,11 +318,13 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const keepMoved = async (): Promise<void> => {
     cancelKeep?.();
     cancelKeep = undefined;
-    const moved = ring.filter(isBehind).map((reading) => ({
-      reading,
-      offset: reading.progress.position,
-      passed: reading.progress.passed,
-    }));
+    const moved = all()
+      .filter(isBehind)
+      .map((reading) => ({
+        reading,
+        offset: reading.progress.position,
+        passed: reading.progress.passed,
+      }));
     if (moved.length === 0) return;
     const outcomes = await membership
       .commit(moved.map(({ reading: { topic, partition }, offset }) => ({ topic, partition, offset })))
@@ -379,7 +390,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       if (stopping) return;
       const fresh: Partition[] = [];
       for (const one of partitions) {
-        const key = keyOf(one.topic, one.partition);
+        const key = keyOf(one);
         const reading = readings.get(key);
         if (!reading) {
           if (!opening.has(key)) fresh.push(one);
@@ -389,9 +400,9 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       fetching.wake();
       pump();
     },
-    async giveUp({ topic, partition }) {
-      const reading = readings.get(keyOf(topic, partition));
-      opening.delete(keyOf(topic, partition));
+    async giveUp(partition) {
+      const reading = readings.get(keyOf(partition));
+      opening.delete(keyOf(partition));
       if (!reading) return;
       reading.leaving.abort();
       reading.goesOn = false;
@@ -404,8 +415,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         await finish([reading]);
     },
     lost(partitions) {
-      for (const { topic, partition } of partitions) {
-        const key = keyOf(topic, partition);
+      for (const partition of partitions) {
+        const key = keyOf(partition);
         opening.delete(key);
         const reading = readings.get(key);
         if (!reading) continue;
@@ -413,8 +424,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         reading.lost.abort();
         reading.settled?.();
         readings.delete(key);
+        offering.delete(reading);
       }
-      ring = [...readings.values()];
       fetching.wake();
     },
   };
@@ -433,14 +444,15 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     reading.goesOn = false;
     reading.leaving = silent();
     reading.returned = reading.progress.kept().map(({ handed }) => handed);
+    if (hasMore(reading)) offering.add(reading);
     fetching.wake();
   };
 
   const openAll = async (partitions: readonly Partition[]): Promise<void> => {
     const backoff = createBackoff(clock);
-    for (const one of partitions) opening.set(keyOf(one.topic, one.partition), one);
+    for (const one of partitions) opening.set(keyOf(one), one);
     // Taken away meanwhile, and perhaps given again: then another opens it.
-    const wanted = (one: Partition): boolean => opening.get(keyOf(one.topic, one.partition)) === one;
+    const wanted = (one: Partition): boolean => opening.get(keyOf(one)) === one;
     for (let left = partitions; left.length > 0;) {
       const asked = left;
       const positions = await parts
@@ -454,7 +466,6 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         if (position instanceof DriverError) openingProblem = position.message;
         else open(position);
       }
-      ring = [...readings.values()];
       fetching.wake();
       left = left.filter(wanted);
       if (left.length > 0) await backoff.wait(ended.signal);
@@ -462,8 +473,9 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   };
 
   const open = ({ topic, partition, offset }: Position): void => {
-    opening.delete(keyOf(topic, partition));
-    readings.set(keyOf(topic, partition), {
+    const key = keyOf({ topic, partition });
+    opening.delete(key);
+    readings.set(key, {
       topic,
       partition,
       fetchFrom: offset,
@@ -489,7 +501,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const membership = parts.join(holder);
 
   const leave = async (): Promise<void> => {
-    await finish(ring);
+    await finish(all());
     ended.abort();
     cancelKeep?.();
     await membership.leave();
@@ -499,7 +511,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const halt = (): void => {
     stopping = true;
     fetching.stop();
-    for (const reading of ring) reading.leaving.abort();
+    for (const reading of all()) reading.leaving.abort();
   };
 
   const allEnded = (): Promise<void> =>
@@ -515,12 +527,14 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         membership.problem ??
         fetching.problem ??
         openingProblem ??
-        ring.map((reading) => reading.problem ?? refusalOf(reading)).find((problem) => problem !== undefined)
+        all()
+          .map((reading) => reading.problem ?? refusalOf(reading))
+          .find((problem) => problem !== undefined)
       );
     },
     get lag() {
       let lag = 0;
-      for (const { end: last, progress } of ring) lag += Math.max(0, last - progress.position);
+      for (const { end: last, progress } of readings.values()) lag += Math.max(0, last - progress.position);
       return lag;
     },
     resize(most) {

@@ -1,4 +1,5 @@
 import { createBackoff, type Clock } from '@nest-messaging/core/contract';
+import { keyOf } from './driver/by-topic.js';
 import { DriverError } from './driver/driver-error.js';
 import type { Client, Fetched, FetchLimits, Position } from './driver/driver.js';
 
@@ -128,6 +129,7 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
         const answers = await client.fetch(node, positions, hurried() ? HURRIED : LIMITS);
         if (ended.signal.aborted) return;
         problems.delete(node);
+        const asked = new Map(positions.map((position) => [keyOf(position), position.offset]));
         let moved = false;
         for (const answer of answers) {
           if (answer.error && LEADERSHIP.has(answer.error.code)) {
@@ -135,10 +137,8 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
             moved = true;
             continue;
           }
-          const asked = positions.find(
-            ({ topic, partition }) => topic === answer.topic && partition === answer.partition,
-          );
-          if (asked) received(answer, asked.offset);
+          const offset = asked.get(keyOf(answer));
+          if (offset !== undefined) received(answer, offset);
         }
         if (moved) {
           await backoff.wait(ended.signal);

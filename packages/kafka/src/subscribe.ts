@@ -8,9 +8,9 @@ import {
 } from '@nest-messaging/core/contract';
 import { askForEach } from './ask-for-each.js';
 import { createConsumer, type Consumer } from './consumer.js';
+import { keyOf } from './driver/by-topic.js';
 import type { DriverError } from './driver/driver-error.js';
 import type { Client, Partition, Position } from './driver/driver.js';
-import { keyOf } from './group/assign.js';
 import type { Holder, Membership } from './group/membership.js';
 import { createSolo } from './group/solo.js';
 import { handlerOptions, type ResolvedOptions } from './options.js';
@@ -192,14 +192,14 @@ async function live(
   const ends = new Map<string, number>();
   await askForEach(topics, async (topic) => {
     const offsets = await client.offsets(topic, 'latest');
-    offsets.forEach((offset, partition) => ends.set(keyOf(topic, partition), offset));
+    offsets.forEach((offset, partition) => ends.set(keyOf({ topic, partition }), offset));
   });
   return async (partitions) =>
-    partitions.map(({ topic, partition }) => {
-      const key = keyOf(topic, partition);
+    partitions.map((partition) => {
+      const key = keyOf(partition);
       const offset = ends.get(key) ?? 0;
       // A topic that is made anew under the same name begins with its first record.
       ends.delete(key);
-      return { topic, partition, offset };
+      return { ...partition, offset };
     });
 }

@@ -1,3 +1,4 @@
+import { keyOf } from '../driver/by-topic.js';
 import type { Partition } from '../driver/driver.js';
 import type { Member } from './protocol.js';
 
@@ -24,7 +25,9 @@ export function assign(
   for (const topic of [...partitions.keys()].sort()) {
     const wanting = [...assigned.keys()].filter((id) => members.get(id)!.topics.includes(topic));
     if (wanting.length === 0) continue;
-    const owners = Array.from({ length: partitions.get(topic)! }, (_, at) => claims.get(keyOf(topic, at)));
+    const owners = Array.from({ length: partitions.get(topic)! }, (_, partition) =>
+      claims.get(keyOf({ topic, partition })),
+    );
     const targets = sharing === 'even' ? share(owners, wanting, load) : stay(owners, wanting, load);
     targets.forEach((target, partition) => {
       load.set(target, load.get(target)! + 1);
@@ -35,14 +38,12 @@ export function assign(
   return assigned;
 }
 
-export const keyOf = (topic: string, partition: number): string => `${topic} ${partition}`;
-
 /** Who has each partition. A member that was away may claim what was given to another since: the later one has it. */
 function claimsOf(members: ReadonlyMap<string, Member>): Map<string, string> {
   const claims = new Map<string, string>();
   for (const [id, { owned, generation }] of members)
-    for (const { topic, partition } of owned) {
-      const key = keyOf(topic, partition);
+    for (const partition of owned) {
+      const key = keyOf(partition);
       const rival = claims.get(key);
       if (rival === undefined || members.get(rival)!.generation < generation) claims.set(key, id);
     }

@@ -1,8 +1,9 @@
 import { createBackoff, pause, type Clock } from '@nest-messaging/core/contract';
+import { keyOf } from '../driver/by-topic.js';
 import { DriverError } from '../driver/driver-error.js';
 import type { Client, Membership as Ticket, Partition, Position } from '../driver/driver.js';
 import { driverError, groupRefusal } from '../errors.js';
-import { assign, keyOf, type Sharing } from './assign.js';
+import { assign, type Sharing } from './assign.js';
 import {
   decodeAssignment,
   decodeMember,
@@ -133,7 +134,7 @@ export function createMembership(parts: MembershipParts): Membership {
   };
 
   const giveUp = async (partition: Partition): Promise<void> => {
-    const key = keyOf(partition.topic, partition.partition);
+    const key = keyOf(partition);
     const late = new AbortController();
     leaving.set(key, late);
     // Whoever is to have it does not wait for ever: then this one goes on without it, and what is in hand comes twice.
@@ -154,9 +155,9 @@ export function createMembership(parts: MembershipParts): Membership {
   };
 
   const take = (partitions: readonly Partition[]): void => {
-    assignedKeys = new Set(partitions.map(({ topic, partition }) => keyOf(topic, partition)));
+    assignedKeys = new Set(partitions.map(keyOf));
     for (const one of partitions) {
-      const key = keyOf(one.topic, one.partition);
+      const key = keyOf(one);
       leaving.delete(key);
       owned.set(key, one);
     }

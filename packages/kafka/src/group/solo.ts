@@ -1,6 +1,6 @@
 import { createBackoff, pause, type Clock } from '@nest-messaging/core/contract';
+import { keyOf } from '../driver/by-topic.js';
 import type { Client, Partition } from '../driver/driver.js';
-import { keyOf } from './assign.js';
 import type { Holder, Membership } from './membership.js';
 
 export interface SoloParts {
@@ -31,7 +31,10 @@ export function createSolo({ client, holder, topics, discovery, clock }: SoloPar
     unseen = absent;
     const found = new Map(
       [...leaders].flatMap(([topic, list]) =>
-        list.map((_, partition) => [keyOf(topic, partition), { topic, partition }] as const),
+        list.map((_, at): [string, Partition] => {
+          const partition = { topic, partition: at };
+          return [keyOf(partition), partition];
+        }),
       ),
     );
     const gone = [...known].filter(([key]) => !found.has(key));
