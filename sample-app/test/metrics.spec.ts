@@ -12,19 +12,16 @@ it('with METRICS_PORT the shop shows Prometheus what becomes of its orders', asy
   shop = new ShopProcess([], { METRICS_PORT: String(port) });
   await shop.ready();
   let scraped = '';
-  const look = setInterval(async () => {
-    scraped = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  }, 50);
-  try {
-    // Cleo's card is blocked, and Bob's bank answers at the third call.
-    for (const metric of ['dead_lettered_messages', 'retried_messages'])
-      await until(
-        () =>
-          new RegExp(`^nest_messaging_${metric}_total\\{.*"order\\.placed".*"payments"`, 'm').test(scraped),
-        () => `${metric}:\n${scraped}`,
-      );
-  } finally {
-    clearInterval(look);
-  }
+  // Cleo's card is blocked, and Bob's bank answers at the third call.
+  for (const metric of ['dead_lettered_messages', 'retried_messages'])
+    await until(
+      async () => {
+        scraped = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+        return new RegExp(`^nest_messaging_${metric}_total\\{.*"order\\.placed".*"payments"`, 'm').test(
+          scraped,
+        );
+      },
+      () => `${metric}:\n${scraped}`,
+    );
   expect(scraped).toMatch(/^messaging_process_duration_count\{.*"order\.\*".*"analytics"/m);
 }, 60_000);

@@ -16,10 +16,13 @@ export function build(): void {
 }
 
 /** Waits for what a test observes: bounded, never for a fixed time. */
-export async function until<T>(find: () => T | undefined | false, what: () => string): Promise<T> {
+export async function until<T>(
+  find: () => T | undefined | false | Promise<T | undefined | false>,
+  what: () => string,
+): Promise<T> {
   const deadline = performance.now() + 30_000;
   for (;;) {
-    const found = find();
+    const found = await find();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > deadline) throw new Error(`waited 30 s for ${what()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -165,7 +165,6 @@ function application(options, providers = []) {
     service: 'shop',
     namespace,
     broker: value,
-    connectTimeout: '2s',
     publish: { timeout: '1s' },
     telemetry: openTelemetry(),
     ...options,
@@ -203,7 +202,7 @@ const parts = {
 
   /** It cannot start. */
   async start() {
-    await refused('a start', () => application({}, [handlerOf('handles')]));
+    await refused('a start', () => application({ connectTimeout: '2s' }, [handlerOf('handles')]));
   },
 
   /** A whole life. */

@@ -109,11 +109,11 @@ describe('requests to SNS and SQS', () => {
       seen.add(message.id);
       return acknowledge;
     });
-    await until(() => seen.size >= 10_000, 'all of them', 50_000);
+    await until(() => seen.size >= 10_000, 'all of them', 60_000);
     await consumer.stop();
     expect(counter.count('ReceiveMessage')).toBeLessThanOrEqual(1_200);
     expect(counter.count('DeleteMessageBatch')).toBeLessThanOrEqual(1_200);
-  });
+  }, 150_000);
 
   it('of consuming 10,000 while they are published, by handlers that take their time, are no more', async () => {
     const { publish, transport } = await open();
@@ -125,11 +125,11 @@ describe('requests to SNS and SQS', () => {
     });
     counter.reset();
     await Promise.all(times(10_000, (at) => publish('orders', `m${at}`)));
-    await until(() => seen.size === 10_000, 'all of them', 50_000);
+    await until(() => seen.size === 10_000, 'all of them', 60_000);
     await consumer.stop();
     expect(counter.count('ReceiveMessage')).toBeLessThanOrEqual(1_200);
     expect(counter.count('DeleteMessageBatch')).toBeLessThanOrEqual(1_200);
-  });
+  }, 150_000);
 
   it('of an idle subscription are one receive in 20 s at most', async () => {
     const { transport } = await open();

@@ -18,7 +18,7 @@ export const backpressure = concern('Backpressure', (states) => {
       });
       await until(() => probe.unsettled === 7, 'its hands to be full');
       door.open();
-      await until(() => probe.seen.length === 10_000, 'the backlog', 60_000);
+      await until(() => probe.seen.length === 10_000, 'the backlog', 120_000);
       assert.equal(probe.mostUnsettled, 7);
     },
   );

@@ -287,7 +287,7 @@ export const handlers = concern('Failing handlers', (states) => {
         seen.push(payload);
         if (payload === 'a1' && attempt < 3) throw new Error('not yet');
       };
-      const retry = { attempts: 3, backoff: { initial: 1_000, factor: 1, jitter: 0 } };
+      const retry = { attempts: 3, backoff: { initial: 2_000, factor: 1, jitter: 0 } };
       const on = byFirstLetter(topic());
       const service = await serve([{ on, options: { ordered: true, retry }, handle }]);
       for (const text of ['a1', 'b1', 'a2', 'b2', 'a3']) await service.publish(on, text);
