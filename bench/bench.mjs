@@ -78,6 +78,18 @@ if (unknown.length > 0) {
 const { quick } = values;
 const docs = quick ? join(root, '.tmp', 'bench') : join(root, 'docs');
 const kept = join(docs, 'performance');
+/** @param {BrokerName} broker */
+const resultsOf = (broker) => join(kept, `${broker}.json`);
+const measured = BROKERS.filter((name) => positionals.length === 0 || positionals.includes(name));
+const parts = PARTS.filter((name) => values.part.includes(name));
+const alone = parts.includes('comparison') ? [] : measured.filter((broker) => !existsSync(resultsOf(broker)));
+if (alone.length > 0) {
+  console.error(
+    `Not compared yet: ${alone.join(', ')}. Measure that part before, or together with, the others.`,
+  );
+  process.exit(2);
+}
+
 // One of Kafka's clients asks for the newest.
 const node = await nodeBinary(Math.max(...supportedMajors), say);
 mkdirSync(kept, { recursive: true });
@@ -91,12 +103,10 @@ for (const [signal, code] of /** @type {const} */ ([
   process.once(signal, () => void Promise.resolve(running?.remove()).finally(() => process.exit(code)));
 
 let whole = true;
-const measured = BROKERS.filter((name) => positionals.length === 0 || positionals.includes(name));
-const parts = PARTS.filter((name) => values.part.includes(name));
 for (const broker of measured) for (const part of parts) await measure(broker, part);
 
 /** @type {Results[]} */
-const all = BROKERS.map((broker) => join(kept, `${broker}.json`))
+const all = BROKERS.map(resultsOf)
   .filter(existsSync)
   .map((file) => JSON.parse(readFileSync(file, 'utf8')));
 writeFileSync(join(docs, 'performance.md'), page(all));
@@ -115,12 +125,10 @@ if (!whole) {
  * @param {typeof PARTS[number]} part
  */
 async function measure(broker, part) {
-  const file = join(kept, `${broker}.json`);
+  const file = resultsOf(broker);
   const extent = extentOf(broker, quick);
   const work = workWith(node, extent.limit);
   const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { broker };
-  if (part !== 'comparison' && !before.comparison)
-    throw new Error(`${broker} was not compared yet: measure that part before its ${part}`);
   /** @param {unknown[]} rows */
   const asPart = async (rows) => ({ ...(await stamp()), extent, rows });
   /** @param {object} renewed */
