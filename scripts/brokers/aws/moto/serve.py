@@ -4,11 +4,15 @@ Its own decides when it begins which FIFO groups are in use, and holds on to tha
 for messages that have become visible once a second. Here it asks again and again without waiting.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
 
+Each request has a thread of its own, and between seeing that a message is visible and hiding it, another may see it
+too: two pollers then have one message. Here one looks at a time.
+
 Whom SQS refuses a right is told in JSON, as all else: moto says it in XML, which no client of SQS can read.
 """
 
 import sys
 import time
+from threading import Lock
 
 from moto.core.exceptions import JsonRESTError
 from moto.server import main
@@ -18,13 +22,16 @@ from werkzeug.exceptions import HTTPException
 
 LOOK_AGAIN = 0.05
 
+looking = Lock()
+
 ask = SQSBackend.receive_message
 
 
 def receive_message(self, queue_name, count, wait_seconds_timeout, *about):
     end = time.monotonic() + wait_seconds_timeout
     while True:
-        found = ask(self, queue_name, count, 0, *about)
+        with looking:
+            found = ask(self, queue_name, count, 0, *about)
         if found or time.monotonic() >= end:
             return found
         time.sleep(LOOK_AGAIN)
