@@ -154,16 +154,19 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       }
       return positions;
     },
-    hurried: () => all().some(({ full, leaving }) => full && !leaving.signal.aborted),
-    received: (fetched, asked) => received(fetched, asked),
+    hurried: () => {
+      for (const { full, leaving } of readings.values()) if (full && !leaving.signal.aborted) return true;
+      return false;
+    },
+    received: (fetched) => received(fetched),
   });
 
-  const received = (fetched: Fetched, asked: number): void => {
+  const received = (fetched: Fetched): void => {
     const key = keyOf(fetched);
     const reading = readings.get(key);
     // Asked for by an earlier holder of the partition.
-    if (!reading || reading.fetchFrom !== asked) return;
-    if (fetched.next > asked) {
+    if (!reading || reading.fetchFrom !== fetched.offset) return;
+    if (fetched.next > fetched.offset) {
       // Behind all those that have waited longer.
       readings.delete(key);
       readings.set(key, reading);

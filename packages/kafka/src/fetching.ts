@@ -1,5 +1,4 @@
 import { createBackoff, type Clock } from '@nest-messaging/core/contract';
-import { keyOf } from './driver/by-topic.js';
 import { DriverError } from './driver/driver-error.js';
 import type { Client, Fetched, FetchLimits, Position } from './driver/driver.js';
 
@@ -21,8 +20,8 @@ export interface FetchingParts {
   readonly wanted: () => readonly Position[];
   /** Others get room soon, and must not wait for those that have nothing. */
   readonly hurried: () => boolean;
-  /** A partition's answer to what was asked, errors of its own included but for those of leadership. */
-  readonly received: (fetched: Fetched, asked: number) => void;
+  /** What a partition answers, errors of its own included but for those of leadership. */
+  readonly received: (fetched: Fetched) => void;
   readonly clock: Clock;
 }
 
@@ -129,16 +128,12 @@ export function createFetching({ client, wanted, hurried, received, clock }: Fet
         const answers = await client.fetch(node, positions, hurried() ? HURRIED : LIMITS);
         if (ended.signal.aborted) return;
         problems.delete(node);
-        const asked = new Map(positions.map((position) => [keyOf(position), position.offset]));
         let moved = false;
         for (const answer of answers) {
           if (answer.error && LEADERSHIP.has(answer.error.code)) {
             forget([answer.topic]);
             moved = true;
-            continue;
-          }
-          const offset = asked.get(keyOf(answer));
-          if (offset !== undefined) received(answer, offset);
+          } else received(answer);
         }
         if (moved) {
           await backoff.wait(ended.signal);

@@ -23,7 +23,7 @@ function fetchedAt({ offset, topic: name, partition }: Position, count: number):
   const size = Math.min(100, count - offset);
   const at = { topic: name, partition };
   const records = Array.from({ length: size }, (_, index) => record(at, offset + index));
-  return { ...at, records, next: offset + size, end: count };
+  return { ...at, offset, records, next: offset + size, end: count };
 }
 
 const record = (at: Partition, offset: number): StoredRecord => ({

@@ -43,7 +43,7 @@ function letters(
     leaders: async () => new Map([[topic, [1]]]),
     offsets: async (_topic: string, at: string) => [at === 'earliest' ? 0 : 4],
     fetch: async (_node: number, [{ offset }]: readonly [Position]): Promise<Fetched[]> => [
-      { topic, partition: 0, records: [], next: offset, end: 4, passedOver: [], ...answers[offset] },
+      { topic, partition: 0, offset, records: [], next: offset, end: 4, passedOver: [], ...answers[offset] },
     ],
     async deleteRecords(before: readonly Position[]) {
       if (refusal) throw refusal;

@@ -58,7 +58,7 @@ function play(
       leaders: async () => new Map([[topic, [1]]]),
       fetch: async (_node: number, [{ offset }]: [Position]) => {
         await new Promise((resolve) => setTimeout(resolve, 5));
-        return [{ topic, partition: 0, records: records.slice(offset), next: end, end }];
+        return [{ topic, partition: 0, offset, records: records.slice(offset), next: end, end }];
       },
       close: async () => {},
       ...client,

@@ -109,9 +109,9 @@ export interface NewTopic {
   readonly config: Readonly<Record<string, string>>;
 }
 
-/** What one partition answered to a fetch. */
-export interface Fetched extends Partition {
-  /** None of an aborted transaction, none that is the broker's own; at or behind the offset asked for. */
+/** What one partition answered to a fetch from its position. */
+export interface Fetched extends Position {
+  /** None of an aborted transaction, none that is the broker's own; at or behind the position. */
   readonly records: readonly StoredRecord[];
   /** The offset to fetch from next: beyond what was left out, too. */
   readonly next: number;

@@ -451,12 +451,7 @@ async function fetchFrom(
   const topics = [...new Set(positions.map(({ topic }) => topic))];
   const link = await cluster.node(nodeId, topics, deadline);
   const answers = await link.fetch(fetch(positions, limits), deadline);
-  const asked = new Map(positions.map((position) => [keyOf(position), position.offset]));
-  const fetched: Fetched[] = [];
-  for (const answer of answers) {
-    fetched.push(await readFetched(answer, asked.get(keyOf(answer)) ?? 0, MESSAGE));
-  }
-  return fetched;
+  return readFetched(answers, positions, MESSAGE);
 }
 
 /** The record as kafkajs hands it to its consumers. */

@@ -88,12 +88,12 @@ export function fetch(
       const errorCode = reader.int16();
       if (errorCode !== 0) throw brokerError(errorCode, 'The broker refused the fetch.');
       reader.position += 4;
-      return { answer: readByTopic(reader, (topic) => readFetched(reader, topic)), throttle };
+      return { answer: readByTopic(reader, (topic) => readFetchedBytes(reader, topic)), throttle };
     }),
   };
 }
 
-function readFetched(reader: ByteReader, topic: string): FetchedBytes {
+function readFetchedBytes(reader: ByteReader, topic: string): FetchedBytes {
   const partition = reader.int32();
   const errorCode = reader.int16();
   reader.position += 8;

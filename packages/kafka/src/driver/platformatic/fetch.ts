@@ -1,6 +1,6 @@
 import type { API } from '@platformatic/kafka';
-import { byTopic, keyOf } from '../by-topic.js';
-import type { Client, Fetched } from '../driver.js';
+import { byTopic } from '../by-topic.js';
+import type { Client } from '../driver.js';
 import { brokerError } from '../driver-error.js';
 import { readFetched, type FetchedBytes } from '../fetched.js';
 import { rawBeneath } from '../record-batch.js';
@@ -50,12 +50,7 @@ export function createFetch(cluster: Cluster): Client['fetch'] {
       '',
     );
     if (answer.errorCode !== 0) throw brokerError(answer.errorCode, `node ${nodeId} refused a fetch`);
-    const asked = new Map(positions.map((position) => [keyOf(position), position.offset]));
-    const fetched: Fetched[] = [];
-    for (const each of answer.partitions) {
-      fetched.push(await readFetched(each, asked.get(keyOf(each)) ?? 0, MESSAGE));
-    }
-    return fetched;
+    return readFetched(answer.partitions, positions, MESSAGE);
   };
 }
 
