@@ -1,16 +1,14 @@
-import {
-  brokerFromUrl,
-  ConfigurationError,
-  defineEvent,
-  type ExaminationOptions,
-  type ExaminedConnection,
-  type Topology,
-} from '@nest-messaging/core';
+import type { ExaminedConnection } from '@nest-messaging/core';
+import { brokerFromUrl } from '@nest-messaging/core/broker-url';
 import {
   checkName,
+  ConfigurationError,
+  defineEvent,
   systemClock,
   type Destination,
   type Environment,
+  type ExaminationOptions,
+  type Topology,
   type Transport,
 } from '@nest-messaging/core/contract';
 import {

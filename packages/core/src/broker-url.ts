@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ConfigurationError, type Broker, type BrokerFactory } from '../contract/index.js';
-import { memory } from '../memory/index.js';
+import { ConfigurationError, type Broker, type BrokerFactory } from './contract/index.js';
+import { memory } from './memory/index.js';
 
 /** Packages by URL scheme, and the client that each has as its peer. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {

@@ -1,3 +1,4 @@
+export { brokerFromUrl } from './broker-url.js';
 export {
   ClosedError,
   ConfigurationError,
@@ -70,7 +71,6 @@ export {
 } from './engine/index.js';
 export { memory, type MemoryOptions } from './memory/index.js';
 export {
-  brokerFromUrl,
   DeadLetters,
   EventBus,
   getEventBusToken,

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { asyncApiDocument } from '@nest-messaging/asyncapi';
 import type { Command } from 'commander';
 import { createApplication } from '../application.js';
 import { EXIT, type ExitCode } from '../exit.js';
@@ -39,6 +38,8 @@ export function addAsyncApi(program: Command, terminal: Terminal, end: (code: Ex
     .option('--json', 'it always is')
     .addHelpText('after', EXAMPLES)
     .action(async ({ app: reference, output, title, apiVersion }: AsyncApiOptions) => {
+      // oxlint-disable-next-line no-restricted-imports -- here, and not for every command
+      const { asyncApiDocument } = await import('@nest-messaging/asyncapi');
       const { app } = await createApplication(reference, terminal.directory);
       const info = {
         ...(title !== undefined && { title }),

@@ -1,6 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { InvalidMessageError } from '@nest-messaging/core';
-import { describeSubscription } from '@nest-messaging/core/contract';
+import { describeSubscription, InvalidMessageError } from '@nest-messaging/core/contract';
 import { addFilter, type FilterOptions } from './choice.js';
 import { EXIT, UsageError, type ExitCode } from '../exit.js';
 import { jsonOf, tableOf } from './letters.js';

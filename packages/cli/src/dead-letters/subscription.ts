@@ -1,9 +1,10 @@
 import { Option, type Command } from 'commander';
-import { ConfigurationError, TopologyError } from '@nest-messaging/core';
 import {
   checkName,
   checkTopicOrPattern,
+  ConfigurationError,
   systemClock,
+  TopologyError,
   type SubscriptionId,
   type Transport,
   type TransportEvent,

@@ -1,4 +1,3 @@
-export { brokerFromUrl } from './broker-url.js';
 export { OnEvent, OnQueue } from './decorators.js';
 export { DeadLetters } from './dead-letters.js';
 export { EventBus, getEventBusToken, InjectEventBus, PublishAllError } from './event-bus.js';

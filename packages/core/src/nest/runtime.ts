@@ -4,6 +4,7 @@ import {
   UnauthorizedException,
   UnprocessableEntityException,
 } from '@nestjs/common';
+import { brokerFromUrl } from '../broker-url.js';
 import { ConfigurationError, milliseconds } from '../contract/index.js';
 import {
   createEngine,
@@ -14,7 +15,6 @@ import {
   type Observer,
 } from '../engine/index.js';
 import { memory } from '../memory/index.js';
-import { brokerFromUrl } from './broker-url.js';
 import type { ConnectionOptions, MessagingModuleOptions } from './module-options.js';
 import type { TestSeams } from './tokens.js';
 
