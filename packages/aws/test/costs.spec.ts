@@ -61,6 +61,9 @@ const subscriptionOf = (name: string, more: Partial<Subscription> = {}): Subscri
   ...more,
 });
 
+/** Whether the service is still there, and whether another process has delayed something: a slow machine is asked meanwhile. */
+const NOW_AND_THEN = new Set(['ListTopics', 'GetQueueUrl']);
+
 const times = <T>(count: number, make: (at: number) => T): T[] =>
   Array.from({ length: count }, (_, at) => make(at));
 
@@ -79,8 +82,7 @@ describe('requests to SNS and SQS', () => {
     await publish('orders', 'first');
     counter.reset();
     await Promise.all(times(10_000, (at) => publish('orders', `m${at}`)));
-    // A slow machine is asked in between whether it is still there.
-    expect([...counter.times.keys()].filter((name) => name !== 'ListTopics')).toEqual(['PublishBatch']);
+    expect([...counter.times.keys()].filter((name) => !NOW_AND_THEN.has(name))).toEqual(['PublishBatch']);
     expect(counter.count('PublishBatch')).toBeLessThanOrEqual(1_300);
   });
 

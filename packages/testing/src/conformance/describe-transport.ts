@@ -40,7 +40,7 @@ export interface TestRunner {
   readonly afterAll: (run: () => Promise<void>) => unknown;
 }
 
-const TOGETHER = 8;
+const TOGETHER = 4;
 /** Milliseconds; beyond every wait inside a guarantee, so that its own message is seen first. */
 const LIMIT = 240_000;
 /** And beyond what ends and cleans up after it. */
