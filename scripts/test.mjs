@@ -1,10 +1,12 @@
 /**
  * `npm test`: the whole suite on real brokers, on the running Node; `npm run test:all`: on each major version of Node that
- * is supported. Arguments pass on to Jest. The last line counts the tests of all runs.
+ * is supported, but for what is not about Node, on the newest alone. Arguments pass on to Jest. The last line counts the
+ * tests of all runs.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NOT_ABOUT_NODE } from '../jest.config.mjs';
 import { brokers } from './brokers/index.mjs';
 import { release, up } from './brokers/shared.mjs';
 import { conclude, interrupted, runJest } from './jest.mjs';
@@ -13,6 +15,7 @@ import { nest11, runningMajor, supportedMajors } from './runtimes/runtimes.mjs';
 const everyNode = process.argv[2] === '--every-node';
 const args = process.argv.slice(everyNode ? 3 : 2);
 const say = console.log;
+const newest = Math.max(...supportedMajors);
 
 await conclude(async function* () {
   // What the compatibility tests install serves all runs.
@@ -26,7 +29,9 @@ await conclude(async function* () {
       : [runningMajor];
     for (const major of majors) {
       if (interrupted()) break;
-      yield await runJest(major, { args, env });
+      const left = everyNode && major !== newest;
+      if (left) say(`\nLeft to Node ${newest}, as it is not about Node: ${NOT_ABOUT_NODE.join(', ')}`);
+      yield await runJest(major, { args, env: { ...env, ...(left && { ABOUT_NODE_ALONE: '1' }) } });
     }
   } finally {
     rmSync(installations, { recursive: true, force: true });
