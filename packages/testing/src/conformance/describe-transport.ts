@@ -18,7 +18,7 @@ export interface TransportUnderTest {
   readonly lacks?: Partial<Readonly<Record<Hook | Optional, string>>>;
   /**
    * How many of the guarantees that wait for time to pass are shown together.
-   * @default 8: they wait more than they do, but more would make each other late on a small machine
+   * @default 4: they wait more than they do, but more would make each other late on a small machine
    */
   readonly together?: number;
   /** Called at the end with what was shown; guarantees that failed or were filtered out are missing. */
