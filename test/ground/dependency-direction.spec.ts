@@ -15,6 +15,8 @@ const copy = mkdtempSync(join(tmpdir(), 'dependency-direction-'));
 interface Folder {
   folder: string;
   forbidden: Record<string, string[]>;
+  /** What may be imported as types, which are gone when it runs. */
+  typesAlone?: Record<string, string[]>;
   allowed: string[];
 }
 
@@ -180,13 +182,14 @@ const folders: Folder[] = [
         '../../core/src/index.js',
       ],
     },
-    allowed: [
-      './beside.js',
-      '@nest-messaging/core',
-      '@nest-messaging/core/engine',
-      '@nest-messaging/asyncapi',
-      'commander',
-    ],
+    typesAlone: {
+      'It loads Nest, for most of a second': [
+        '@nest-messaging/core',
+        '@nest-messaging/asyncapi',
+        '@nestjs/common',
+      ],
+    },
+    allowed: ['./beside.js', '@nest-messaging/core/engine', '@nest-messaging/core/broker-url', 'commander'],
   },
   {
     folder: 'sample-app/src',
@@ -247,8 +250,8 @@ beforeAll(async () => {
   copyFileSync(join(root, '.oxlintrc.json'), join(copy, '.oxlintrc.json'));
   copyFileSync(join(root, 'tsconfig.json'), join(copy, 'tsconfig.json'));
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-  for (const { folder, forbidden, allowed } of folders) {
-    for (const from of [...Object.values(forbidden).flat(), ...allowed]) {
+  for (const { folder, forbidden, typesAlone = {}, allowed } of folders) {
+    for (const from of [...Object.values({ ...forbidden, ...typesAlone }).flat(), ...allowed]) {
       for (const [form, source] of Object.entries(forms)) write(fileFor(folder, from, form), source(from));
     }
   }
@@ -259,6 +262,10 @@ beforeAll(async () => {
   write(
     'packages/core/src/contract/egg.ts',
     "import { hen } from './hen.js';\nexport const egg = () => hen;\n",
+  );
+  write(
+    'packages/core/src/broker-url.ts',
+    "export * from './nest/index.js';\nexport * from '@nestjs/common';\nexport * from './contract/index.js';\n",
   );
   write(
     'packages/core/src/engine/floating.ts',
@@ -276,19 +283,28 @@ function saidOf(file: string) {
     .map(({ message, help }) => `${message} ${help ?? ''}`);
 }
 
-describe.each(folders)('$folder', ({ folder, forbidden, allowed }) => {
-  const cases = Object.entries(forbidden).flatMap(([reason, list]) =>
-    list.map((from) => [from, reason] as const),
-  );
+const casesOf = (list: Record<string, string[]> = {}) =>
+  Object.entries(list).flatMap(([reason, all]) => all.map((from) => [from, reason] as const));
 
-  it.each(cases)('may not import %s', (from, reason) => {
-    for (const form of Object.keys(forms)) {
+describe.each(folders)('$folder', ({ folder, forbidden, typesAlone, allowed }) => {
+  const isSaid = (from: string, reason: string, among: readonly string[]): void => {
+    for (const form of among) {
       expect({ form, said: saidOf(fileFor(folder, from, form)) }).toEqual({
         form,
         said: expect.arrayContaining([expect.stringContaining(reason)]),
       });
     }
+  };
+
+  it.each(casesOf(forbidden))('may not import %s', (from, reason) => {
+    isSaid(from, reason, Object.keys(forms));
   });
+
+  if (typesAlone)
+    it.each(casesOf(typesAlone))('may import no more than types of %s', (from, reason) => {
+      isSaid(from, reason, ['value', 'passed']);
+      expect(saidOf(fileFor(folder, from, 'type'))).toEqual([]);
+    });
 
   it('may import what it stands on', () => {
     for (const from of allowed) {
@@ -298,6 +314,13 @@ describe.each(folders)('$folder', ({ folder, forbidden, allowed }) => {
 });
 
 describe('the linter', () => {
+  it('keeps Nest from who has no more than the URL of a broker', () => {
+    expect(saidOf('packages/core/src/broker-url.ts')).toEqual([
+      expect.stringContaining("'./nest/index.js' import is restricted"),
+      expect.stringContaining("'@nestjs/common' import is restricted"),
+    ]);
+  });
+
   it('finds cycles', () => {
     const inCycle = findings.filter(({ code }) => code.includes('no-cycle')).map(({ filename }) => filename);
     expect(inCycle.sort()).toEqual([
