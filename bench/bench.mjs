@@ -14,7 +14,7 @@ import { startAws } from '../scripts/brokers/aws.mjs';
 import { startKafka } from '../scripts/brokers/kafka.mjs';
 import { startRabbitmq } from '../scripts/brokers/rabbitmq.mjs';
 import { run as runCommand } from '../scripts/brokers/run.mjs';
-import { nodeBinary, supportedMajors } from '../scripts/runtimes/runtimes.mjs';
+import { newestMajor, nodeBinary } from '../scripts/runtimes/runtimes.mjs';
 import { BROKERS } from './dist/contestants/index.js';
 import { judge } from './dist/comparison.js';
 import { extentOf } from './dist/extent.js';
@@ -91,7 +91,7 @@ if (alone.length > 0) {
 }
 
 // One of Kafka's clients asks for the newest.
-const node = await nodeBinary(Math.max(...supportedMajors), say);
+const node = await nodeBinary(newestMajor, say);
 mkdirSync(kept, { recursive: true });
 
 /** @type {Started | undefined} */

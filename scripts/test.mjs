@@ -10,12 +10,11 @@ import { NOT_ABOUT_NODE } from '../jest.config.mjs';
 import { brokers } from './brokers/index.mjs';
 import { release, up } from './brokers/shared.mjs';
 import { conclude, interrupted, runJest } from './jest.mjs';
-import { nest11, runningMajor, supportedMajors } from './runtimes/runtimes.mjs';
+import { nest11, newestMajor, runningMajor, supportedMajors } from './runtimes/runtimes.mjs';
 
 const everyNode = process.argv[2] === '--every-node';
 const args = process.argv.slice(everyNode ? 3 : 2);
 const say = console.log;
-const newest = Math.max(...supportedMajors);
 
 await conclude(async function* () {
   // What the compatibility tests install serves all runs.
@@ -29,8 +28,8 @@ await conclude(async function* () {
       : [runningMajor];
     for (const major of majors) {
       if (interrupted()) break;
-      const left = everyNode && major !== newest;
-      if (left) say(`\nLeft to Node ${newest}, as it is not about Node: ${NOT_ABOUT_NODE.join(', ')}`);
+      const left = everyNode && major !== newestMajor;
+      if (left) say(`\nLeft to Node ${newestMajor}, as it is not about Node: ${NOT_ABOUT_NODE.join(', ')}`);
       yield await runJest(major, { args, env: { ...env, ...(left && { ABOUT_NODE_ALONE: '1' }) } });
     }
   } finally {

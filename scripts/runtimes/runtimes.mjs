@@ -7,6 +7,8 @@ import { run, tail } from '../brokers/run.mjs';
 /** The oldest and the newest that this project promises to run on. */
 export const supportedMajors = [20, 24];
 
+export const newestMajor = Math.max(...supportedMajors);
+
 export const runningMajor = Number(process.versions.node.split('.')[0]);
 
 /**
