@@ -412,14 +412,15 @@ describe('expiry', () => {
     const { calls, record } = recorder();
     @Injectable()
     class Handler {
-      @OnEvent('a', { retry: { backoff: { initial: 30, max: 30 } } })
+      // Due again when it has expired; and long enough for its first attempt to come before, on a machine that is busy.
+      @OnEvent('a', { retry: { backoff: { initial: 2_000, jitter: 0 } } })
       on(_: unknown, { attempt }: MessageContext): void {
         record(attempt);
         throw new Error('again');
       }
     }
     const { until } = await start({ providers: [Handler] }, { service: 'shop', broker });
-    await bus.publish('a', 1, { expiresIn: 20 });
+    await bus.publish('a', 1, { expiresIn: 2_000 });
     await until('expired');
     expect(calls).toEqual([[1]]);
   });
