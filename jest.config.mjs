@@ -63,7 +63,7 @@ export default {
   // What a test file has loaded stays in the memory of its worker: 1.2 to 1.6 GB after eighty files, which each garbage
   // collection then looks through.
   workerIdleMemoryLimit: '800MB',
-  testSequencer: '<rootDir>/scripts/spread.mjs',
+  testSequencer: '<rootDir>/scripts/order/spread.mjs',
   // What a test waits for has a limit of its own, whose message says more; hooks that start and tidy brokers have none.
   testTimeout: 60_000,
 };

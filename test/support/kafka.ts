@@ -23,13 +23,13 @@ export const kafkaDrivers: readonly KafkaDriver[] = [
 ];
 
 /** A plain client, which knows nothing of the module. */
-export function plainKafka(): Kafka {
-  return new Kafka({ clientId: 'plain', brokers: kafkaBrokers().split(','), logLevel: logLevel.NOTHING });
+export function plainKafka(brokers = kafkaBrokers()): Kafka {
+  return new Kafka({ clientId: 'plain', brokers: brokers.split(','), logLevel: logLevel.NOTHING });
 }
 
 /** Lets a plain client look and tidy up. */
-export async function administrate<T>(act: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = plainKafka().admin();
+export async function administrate<T>(act: (admin: Admin) => Promise<T>, brokers?: string): Promise<T> {
+  const admin = plainKafka(brokers).admin();
   await admin.connect();
   try {
     return await act(admin);
