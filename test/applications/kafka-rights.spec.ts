@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Broker, Finding, Topology } from '@nest-messaging/core';
 import { kafka } from '@nest-messaging/kafka';
-import {
-  AclOperationTypes,
-  AclPermissionTypes,
-  AclResourceTypes,
-  ResourcePatternTypes,
-} from 'kafkajs';
+import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from 'kafkajs';
 import { startKafka } from '../../scripts/brokers/kafka.mjs';
 import { describeHere } from '../support/describe-here.js';
 import { administrate, kafkaDrivers, type KafkaDriver } from '../support/kafka.js';
