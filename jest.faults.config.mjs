@@ -12,7 +12,7 @@ export default {
       testPathIgnorePatterns: ['/node_modules/'],
     },
   ],
-  // They wait more than half of the time: one for each kind of broker leaves two cores idle.
+  // One for each kind of broker, so that the longest, Kafka's, begins at once.
   maxWorkers: 4,
   // Without one, Jest runs all in one process where the only files it has seen before were quick.
   workerIdleMemoryLimit: suite.workerIdleMemoryLimit,
